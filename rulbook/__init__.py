@@ -1,0 +1,42 @@
+"""rulbook: three losses for predicting how long a machine will still live, derived, tested and measured.
+
+Importing the package is light: a submodule, and torch with it, is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+__version__ = "0.1.0"
+
+_SUBMODULES = (
+    "checkpoint",
+    "data",
+    "exercises",
+    "gradients",
+    "losses",
+    "methods",
+    "metrics",
+    "model",
+    "palette",
+    "plots",
+    "reference",
+    "schedules",
+    "training",
+    "walkthrough",
+    "weighting",
+    "widgets",
+)
+
+__all__ = ["__version__", *_SUBMODULES]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"rulbook.{name}")
+    raise AttributeError(f"module 'rulbook' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_SUBMODULES])

@@ -1,0 +1,104 @@
+"""Checks at the public edge: each raises a ``ValueError`` that names the argument, what came and what was wanted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+
+def finite_number(name: str, value: float) -> float:
+    """Return ``value`` as a float; refuse NaN and infinity."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is {value}: it must be a finite number.")
+    return number
+
+
+def at_least(name: str, value: float, low: float) -> float:
+    """Return ``value`` if it is finite and not below ``low``."""
+    number = finite_number(name, value)
+    if number < low:
+        raise ValueError(f"{name} is {value}: it must be at least {low:g}.")
+    return number
+
+
+def above(name: str, value: float, low: float) -> float:
+    """Return ``value`` if it is finite and greater than ``low``."""
+    number = finite_number(name, value)
+    if number <= low:
+        raise ValueError(f"{name} is {value}: it must be greater than {low:g}.")
+    return number
+
+
+def within(name: str, value: float, low: float, high: float) -> float:
+    """Return ``value`` if it lies in the closed interval from ``low`` to ``high``."""
+    number = finite_number(name, value)
+    if not low <= number <= high:
+        raise ValueError(f"{name} is {value}: it must lie between {low:g} and {high:g}.")
+    return number
+
+
+def whole(name: str, value: int, low: int) -> int:
+    """Return ``value`` if it is a whole number not below ``low``."""
+    if isinstance(value, bool) or int(value) != value or value < low:
+        raise ValueError(f"{name} is {value}: it must be a whole number of at least {low}.")
+    return int(value)
+
+
+def one_of(name: str, value: str, choices: Collection[str]) -> str:
+    """Return ``value`` if it is among ``choices``."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(choices)}.")
+    return value
+
+
+def existing_file(name: str, path: str | Path) -> Path:
+    """Return ``path`` if a file is there."""
+    found = Path(path)
+    if not found.is_file():
+        raise ValueError(f"{name} is {str(path)!r}: no such file.")
+    return found
+
+
+def not_empty(name: str, values: Any) -> None:
+    """Refuse an empty batch: a mean over nothing is not a number."""
+    if len(values) == 0:
+        raise ValueError(f"{name} is empty: at least one value is needed.")
+
+
+def same_length(name: str, values: Any, other_name: str, other: Any) -> None:
+    """Refuse two batches that do not pair up."""
+    if len(values) != len(other):
+        raise ValueError(f"{name} has {len(values)} values but {other_name} has {len(other)}: they must agree.")
+
+
+def paired(pred: ArrayLike, true: ArrayLike, true_name: str = "target") -> tuple[Array, Array]:
+    """Two finite vectors of one length, not empty, as float64; (B,) and (B, 1) mean the same."""
+    flat_pred, flat_true = flat("pred", pred), flat(true_name, true)
+    same_length("pred", flat_pred, true_name, flat_true)
+    not_empty("pred", flat_pred)
+    return flat_pred, flat_true
+
+
+def flat(name: str, values: ArrayLike) -> Array:
+    """A finite float64 vector from shape (B,) or (B, 1)."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 1):
+        raise ValueError(f"{name} has shape {array.shape}: it must be (batch,) or (batch, 1).")
+    finite(name, array)
+    return array.reshape(-1)
+
+
+def finite(name: str, array: Array) -> None:
+    """Refuse NaN and infinity, and say where the first one stands."""
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        where = tuple(bad[0].tolist())
+        raise ValueError(f"{name} holds {array[where]} at position {where}: every value must be finite.")

@@ -1,0 +1,158 @@
+r"""Losses for two tasks, in PyTorch (chapters 14 to 23).
+
+Two choices make a loss here: how samples are weighted inside the RUL task, and how the two tasks are weighted against
+each other.
+
+=============================  ======================  ===============================
+samples \\ tasks                fixed task weights      inverse-gradient task weights
+=============================  ======================  ===============================
+every sample alike             plain MSE + CE          GABA
+samples near failure more      AMNL                    GRACE
+=============================  ======================  ===============================
+
+The first choice is ``w_max`` in :func:`task_losses` (1: every sample alike). The second is a weighting from
+:mod:`rulbook.weighting`. One training loop serves all four cells.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from rulbook._check import above, at_least, not_empty, same_length, within
+
+__all__ = ["AMNL", "failure_weights", "moderate_weighted_mse_loss", "task_losses"]
+
+
+def failure_weights(target: Float[Tensor, "..."], max_rul: float = 125.0, w_max: float = 2.0) -> Float[Tensor, "..."]:
+    r"""The AMNL weight of each sample: 1 at the cap, ``w_max`` at failure (section 14.2).
+
+    .. math:: w(y) = 1 + (w_\text{max} - 1)\,\operatorname{clip}(1 - y / R_\text{max},\, 0,\, 1)
+
+    Args:
+        target: True RUL in cycles, any shape.
+        max_rul: The cap :math:`R_\text{max}` in cycles. At and above it a sample weighs 1.
+        w_max: The weight at RUL 0; 1 turns the weighting off.
+
+    Returns:
+        Weights of the same shape, each in [1, ``w_max``].
+
+    Raises:
+        ValueError: If ``max_rul`` is not positive or ``w_max`` is below 1.
+    """
+    above("max_rul", max_rul, 0)
+    at_least("w_max", w_max, 1)
+    return 1.0 + (w_max - 1.0) * (1.0 - target / max_rul).clamp(0.0, 1.0)
+
+
+def moderate_weighted_mse_loss(
+    pred: Float[Tensor, "..."],
+    target: Float[Tensor, "..."],
+    max_rul: float = 125.0,
+    *,
+    w_max: float = 2.0,
+) -> Float[Tensor, ""]:
+    r"""AMNL's weighted mean squared error: a drop-in for ``F.mse_loss`` (section 14.1).
+
+    .. math:: L = \frac1B \sum_i w(y_i)\,(\hat y_i - y_i)^2
+
+    Unlike ``F.mse_loss``, shapes (N,) and (N, 1) mean the same here in any mix; nothing is broadcast.
+
+    Args:
+        pred: Predicted RUL in cycles, shape (N,) or (N, 1).
+        target: True RUL in cycles, shape (N,) or (N, 1).
+        max_rul: The cap on RUL in cycles.
+        w_max: The weight at RUL 0.
+
+    Returns:
+        A scalar in cycles squared.
+
+    Raises:
+        ValueError: If the batch is empty, the lengths differ or a value is not finite.
+    """
+    pred, target = _column("pred", pred), _column("target", target)
+    same_length("pred", pred, "target", target)
+    not_empty("pred", pred)
+    return (failure_weights(target, max_rul, w_max) * (pred - target) ** 2).mean()
+
+
+def task_losses(
+    rul: Float[Tensor, "..."],
+    health_logits: Float[Tensor, "..."],
+    target_rul: Float[Tensor, "..."],
+    target_health: Int[Tensor, "..."],
+    *,
+    max_rul: float = 125.0,
+    w_max: float = 1.0,
+) -> Float[Tensor, "2"]:
+    """The losses of the two tasks, not yet weighed against each other: (weighted) MSE and cross-entropy.
+
+    Args:
+        rul: Predicted RUL in cycles, shape (N,) or (N, 1).
+        health_logits: Scores of the health classes, shape (N, C).
+        target_rul: True RUL in cycles, shape (N,) or (N, 1).
+        target_health: True class of each sample, shape (N,).
+        max_rul: The cap on RUL in cycles.
+        w_max: The weight at RUL 0; 1 (every sample alike) is the plain MSE.
+
+    Returns:
+        ``[mse, cross_entropy]``, in cycles squared and in nats.
+
+    Raises:
+        ValueError: As :func:`moderate_weighted_mse_loss`; also if the health tensors disagree in length.
+    """
+    same_length("health_logits", health_logits, "target_health", target_health)
+    return torch.stack(
+        [
+            moderate_weighted_mse_loss(rul, target_rul, max_rul, w_max=w_max),
+            F.cross_entropy(health_logits, target_health),
+        ]
+    )
+
+
+class AMNL(nn.Module):
+    r"""Samples near failure weigh more; the two tasks are mixed at fixed weights (chapter 14).
+
+    .. math:: L = (1 - \lambda_\text{hs})\,\frac1B \sum_i w(y_i)(\hat y_i - y_i)^2 + \lambda_\text{hs}\,\mathrm{CE}
+
+    With ``w_max=1`` this is the baseline of the book, plain MSE + CE.
+
+    Args:
+        lam_hs: Share of the health task, in [0, 1].
+        max_rul: The cap on RUL in cycles.
+        w_max: The weight at RUL 0.
+    """
+
+    def __init__(self, lam_hs: float = 0.5, *, max_rul: float = 125.0, w_max: float = 2.0) -> None:
+        super().__init__()
+        self.lam_hs = within("lam_hs", lam_hs, 0, 1)
+        self.max_rul = above("max_rul", max_rul, 0)
+        self.w_max = at_least("w_max", w_max, 1)
+
+    def forward(
+        self,
+        rul: Float[Tensor, "..."],
+        target_rul: Float[Tensor, "..."],
+        health_logits: Float[Tensor, "..."],
+        target_health: Int[Tensor, "..."],
+    ) -> Float[Tensor, ""]:
+        """The weighted sum of the two task losses; arguments as in :func:`task_losses`."""
+        mse, cross_entropy = task_losses(
+            rul, health_logits, target_rul, target_health, max_rul=self.max_rul, w_max=self.w_max
+        )
+        total: Tensor = (1.0 - self.lam_hs) * mse + self.lam_hs * cross_entropy
+        return total
+
+    def extra_repr(self) -> str:
+        """Show the three settings when the module is printed."""
+        return f"lam_hs={self.lam_hs:g}, max_rul={self.max_rul:g}, w_max={self.w_max:g}"
+
+
+def _column(name: str, values: Tensor) -> Tensor:
+    if values.ndim > 2 or (values.ndim == 2 and values.shape[1] != 1):
+        raise ValueError(f"{name} has shape {tuple(values.shape)}: it must be (batch,) or (batch, 1).")
+    if not bool(torch.isfinite(values).all()):
+        raise ValueError(f"{name} holds a value that is not finite: NaN or infinity cannot be trained on.")
+    return values.reshape(-1)
