@@ -16,14 +16,17 @@ The first choice is ``w_max`` in :func:`task_losses` (1: every sample alike). Th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rulbook._check import above, at_least, not_empty, same_length, within
+from rulbook.weighting import InverseGradient
 
-__all__ = ["AMNL", "failure_weights", "moderate_weighted_mse_loss", "task_losses"]
+__all__ = ["AMNL", "GABA", "GRACE", "failure_weights", "moderate_weighted_mse_loss", "task_losses"]
 
 
 def failure_weights(target: Float[Tensor, "..."], max_rul: float = 125.0, w_max: float = 2.0) -> Float[Tensor, "..."]:
@@ -148,6 +151,70 @@ class AMNL(nn.Module):
     def extra_repr(self) -> str:
         """Show the three settings when the module is printed."""
         return f"lam_hs={self.lam_hs:g}, max_rul={self.max_rul:g}, w_max={self.w_max:g}"
+
+
+class GRACE(nn.Module):
+    r"""Samples near failure weigh more, and the tasks are weighted by inverse gradient norm (chapter 20).
+
+    .. math:: L = \lambda_\text{rul}\,\frac1B \sum_i w(y_i)(\hat y_i - y_i)^2 + \lambda_\text{hs}\,\mathrm{CE}, \qquad
+              \lambda_t \propto \frac{1}{g_t + \epsilon}
+
+    The norms come from the caller and are constants here: no gradient flows through the weights. AMNL's own task share
+    is off, so the norms alone decide between the tasks. This module is the bare formula; a training step that measures
+    the norms, smooths the weights and keeps a floor is :class:`rulbook.weighted_sum.WeightedSum`.
+
+    Args:
+        eps: Added to each norm.
+        total: What the two task weights sum to: 1 (shares), or 2 as in the published code.
+        max_rul: The cap on RUL in cycles.
+        w_max: The weight of a sample at RUL 0; 1 makes this :class:`GABA`.
+    """
+
+    def __init__(self, eps: float = 1e-8, *, total: float = 1.0, max_rul: float = 125.0, w_max: float = 2.0) -> None:
+        super().__init__()
+        self.weighting = InverseGradient(2, beta=0, floor=0, warmup=0, eps=eps, total=total)
+        self.max_rul = above("max_rul", max_rul, 0)
+        self.w_max = at_least("w_max", w_max, 1)
+
+    def forward(
+        self,
+        rul: Float[Tensor, "..."],
+        target_rul: Float[Tensor, "..."],
+        health_logits: Float[Tensor, "batch classes"],
+        target_health: Int[Tensor, " batch"],
+        norms: Float[Tensor, "2"] | Sequence[float],
+    ) -> Float[Tensor, ""]:
+        """The weighted sum of the two task losses.
+
+        Args:
+            rul: As in :func:`task_losses`, like the next three.
+            target_rul: True RUL.
+            health_logits: Scores of the health classes.
+            target_health: True classes.
+            norms: Gradient norms of the two tasks on the shared parameters, RUL first: from
+                :func:`rulbook.gradients.task_gradient_norms`, or two plain numbers.
+        """
+        losses = task_losses(rul, health_logits, target_rul, target_health, max_rul=self.max_rul, w_max=self.w_max)
+        # The weighting detaches: the weights are constants to the optimiser (section 18.1 shows what happens if not).
+        weights: Tensor = self.weighting(torch.as_tensor(norms, device=losses.device))
+        return torch.dot(weights.to(losses), losses)
+
+
+class GABA(GRACE):
+    r"""Every sample alike, and the tasks weighted by inverse gradient norm (chapter 17).
+
+    .. math:: L = \lambda_\text{rul}\,\mathrm{MSE} + \lambda_\text{hs}\,\mathrm{CE}, \qquad
+              \lambda_t \propto \frac{1}{g_t + \epsilon}
+
+    This is :class:`GRACE` with ``w_max=1``.
+
+    Args:
+        eps: Added to each norm.
+        total: What the two task weights sum to: 1 (shares), or 2 as in the published code.
+    """
+
+    def __init__(self, eps: float = 1e-8, *, total: float = 1.0) -> None:
+        super().__init__(eps, total=total, w_max=1.0)
 
 
 def _column(name: str, values: Tensor) -> Tensor:

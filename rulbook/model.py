@@ -7,6 +7,7 @@ self-attention (which cycles matter); the last cycle's vector goes through a fun
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -64,9 +65,7 @@ class DualTaskModel(nn.Module):
         ((8,), (8, 3))
     """
 
-    def __init__(
-        self, n_features: int = 14, preset: str | ModelConfig = "paper", *, initial_rul: float = 75.0
-    ) -> None:
+    def __init__(self, n_features: int = 14, preset: str | ModelConfig = "paper", *, initial_rul: float = 75.0) -> None:
         super().__init__()
         config = PRESETS[one_of("preset", preset, PRESETS)] if isinstance(preset, str) else preset
         within("dropout", config.dropout, 0, 1)
@@ -141,17 +140,15 @@ class DualTaskModel(nn.Module):
         last = [module for module in self.funnel if isinstance(module, nn.Linear)][-1]
         return list(last.parameters())
 
-    def config_dict(self) -> dict[str, object]:
+    def config_dict(self) -> dict[str, Any]:
         """What is needed to build the same network again, as plain JSON values."""
         return {"n_features": self.n_features, **asdict(self.config)}
 
     @classmethod
-    def from_config_dict(cls, values: dict[str, object]) -> DualTaskModel:
+    def from_config_dict(cls, values: dict[str, Any]) -> DualTaskModel:
         """The network that :meth:`config_dict` describes, freshly initialised."""
-        fields = dict(values)
-        n_features = int(fields.pop("n_features"))  # type: ignore[call-overload]
-        config = ModelConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})  # type: ignore[arg-type]
-        return cls(n_features, config)
+        widths = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        return cls(widths.pop("n_features"), ModelConfig(**widths))
 
 
 def parameter_counts(model: DualTaskModel) -> dict[str, int]:

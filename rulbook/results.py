@@ -24,7 +24,7 @@ def results_folder() -> Path:
         folder = start / "book" / "results"
         if folder.is_dir():
             return folder
-    raise FileNotFoundError("book/results was not found: run this from a clone of the book, which has its measured numbers.")
+    raise FileNotFoundError("book/results was not found: run this from a clone of the book.")
 
 
 def read_json(name: str) -> Any:

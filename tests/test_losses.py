@@ -58,7 +58,8 @@ def test_mixed_shapes_mean_the_same_and_are_never_broadcast():
     plain = moderate_weighted_mse_loss(pred, target)
     for p, t in [(pred[:, None], target), (pred, target[:, None]), (pred[:, None], target[:, None])]:
         assert torch.equal(moderate_weighted_mse_loss(p, t), plain)
-    assert torch.equal(moderate_weighted_mse_loss(pred[::2], target[::2]), moderate_weighted_mse_loss(pred[::2], target[::2, None]))
+    every_other = moderate_weighted_mse_loss(pred[::2], target[::2])
+    assert torch.equal(moderate_weighted_mse_loss(pred[::2], target[::2, None]), every_other)
 
 
 @given(sizes_and_seeds, st.floats(0, 1))
@@ -84,7 +85,10 @@ def test_amnl_in_single_precision_keeps_its_dtype():
         (lambda: moderate_weighted_mse_loss(torch.zeros(0), torch.zeros(0)), "pred is empty"),
         (lambda: moderate_weighted_mse_loss(torch.zeros(3), torch.zeros(2)), "pred has 3 values but target has 2"),
         (lambda: moderate_weighted_mse_loss(torch.zeros(2, 2), torch.zeros(4)), r"pred has shape \(2, 2\)"),
-        (lambda: moderate_weighted_mse_loss(torch.tensor([torch.nan]), torch.zeros(1)), "pred holds a value that is not"),
+        (
+            lambda: moderate_weighted_mse_loss(torch.tensor([torch.nan]), torch.zeros(1)),
+            "pred holds a value",
+        ),
         (lambda: moderate_weighted_mse_loss(torch.zeros(1), torch.tensor([torch.inf])), "target holds a value that is"),
         (lambda: failure_weights(torch.zeros(1), max_rul=-1.0), "max_rul is -1.0"),
         (lambda: AMNL(lam_hs=1.5), "lam_hs is 1.5: it must lie between 0 and 1"),

@@ -1,0 +1,68 @@
+"""Engines as data: NASA's C-MAPSS, a synthetic fleet, or your own table, as windows to train on (part II).
+
+>>> fleet = load_cmapss("FD001")  # doctest: +SKIP
+>>> data = prepare(fleet)  # doctest: +SKIP
+"""
+
+from rulbook.data.cmapss import load_cmapss
+from rulbook.data.demo import demo_fleet
+from rulbook.data.facts import (
+    COLUMNS,
+    DROPPED_SENSORS,
+    HEALTH_CLASSES,
+    HEALTH_THRESHOLDS,
+    MAX_RUL,
+    OPERATING_POINTS,
+    SENSOR_NAMES,
+    SENSORS,
+    SENSORS_14,
+    SETTINGS,
+    SHA256,
+    SUBSETS,
+    WINDOW,
+)
+from rulbook.data.fetch import cache_folder, download_cmapss
+from rulbook.data.fleet import Fleet, engine_runs
+from rulbook.data.labels import cap, health_labels, rul_labels
+from rulbook.data.prepare import Prepared, prepare
+from rulbook.data.preprocess import Preprocessor
+from rulbook.data.splits import cut_engines, split_engines
+from rulbook.data.tables import fleet_from_frame, read_table
+from rulbook.data.windows import Windows, all_windows, last_windows, split_windows_at_random, training_windows
+
+__all__ = [
+    "COLUMNS",
+    "DROPPED_SENSORS",
+    "HEALTH_CLASSES",
+    "HEALTH_THRESHOLDS",
+    "MAX_RUL",
+    "OPERATING_POINTS",
+    "SENSORS",
+    "SENSORS_14",
+    "SENSOR_NAMES",
+    "SETTINGS",
+    "SHA256",
+    "SUBSETS",
+    "WINDOW",
+    "Fleet",
+    "Prepared",
+    "Preprocessor",
+    "Windows",
+    "all_windows",
+    "cache_folder",
+    "cap",
+    "cut_engines",
+    "demo_fleet",
+    "download_cmapss",
+    "engine_runs",
+    "fleet_from_frame",
+    "health_labels",
+    "last_windows",
+    "load_cmapss",
+    "prepare",
+    "read_table",
+    "rul_labels",
+    "split_engines",
+    "split_windows_at_random",
+    "training_windows",
+]

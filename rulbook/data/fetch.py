@@ -1,0 +1,152 @@
+"""NASA's files: where they are looked for, how they are fetched, how each is known to be the right one.
+
+No path inside an archive is ever used as a path on disk: the twelve names that are wanted are known, and anything else
+is left in the archive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from rulbook.data.facts import CMAPSS_FILES, NASA_ZIP_URL, SHA256
+
+__all__ = ["cache_folder", "cmapss_folder", "download_cmapss", "sha256_of", "unpack_cmapss"]
+
+_INNER_ZIP = "CMAPSSData.zip"
+# NASA's largest file is 10 MB and its inner archive 12 MB; a member that claims more is not one of them.
+_LARGEST_MEMBER = 64 * 2**20
+
+
+def cache_folder() -> Path:
+    """Where downloaded files are kept: ``rulbook/cmapss`` under the user's cache folder, as pooch finds it."""
+    import pooch
+
+    return Path(pooch.os_cache("rulbook")) / "cmapss"
+
+
+def cmapss_folder(root: str | Path | None = None) -> Path:
+    """The folder that holds NASA's files: ``root``, else ``$RULBOOK_DATA``, else the cache, filled by download.
+
+    A zip is unpacked to a folder of the cache that is named after its contents, once.
+
+    Raises:
+        ValueError: If ``root`` or ``$RULBOOK_DATA`` is neither a folder nor a zip of NASA's.
+        OSError: If the download fails.
+    """
+    named = root if root is not None else os.environ.get("RULBOOK_DATA") or None
+    if named is None:
+        folder = cache_folder()
+        return folder if _complete(folder) else download_cmapss(folder)
+    origin = "root" if root is not None else "RULBOOK_DATA"
+    path = Path(named).expanduser()
+    if path.is_dir():
+        return path
+    if not path.is_file():
+        raise ValueError(f"{origin} is {str(named)!r}: no such folder or zip.")
+    unpacked = cache_folder() / f"zip-{sha256_of(path)[:16]}"
+    # No checksums here: whoever loads a file checks it, and may insist on one that differs.
+    return unpacked if _complete(unpacked) else unpack_cmapss(path, unpacked, checksums=None)
+
+
+def download_cmapss(
+    folder: str | Path | None = None,
+    *,
+    url: str = NASA_ZIP_URL,
+    checksums: Mapping[str, str] | None = SHA256,
+    progress: bool = True,
+) -> Path:
+    """Fetch NASA's archive (12 MB) and unpack its twelve files, each checked.
+
+    Args:
+        folder: Where to put them; the cache by default.
+        url: The archive.
+        checksums: The SHA-256 of each file; None takes the files as they come.
+        progress: Show a progress bar.
+
+    Returns:
+        The folder.
+
+    Raises:
+        OSError: If the archive cannot be fetched.
+        ValueError: If it is not NASA's.
+    """
+    import pooch
+
+    target = cache_folder() if folder is None else Path(folder)
+    with tempfile.TemporaryDirectory(prefix="rulbook-") as scratch:
+        downloader = pooch.HTTPDownloader(progressbar=progress, timeout=60)
+        archive = Path(scratch) / "cmapss.zip"
+        try:
+            downloader(url, str(archive), None)
+        except OSError as error:
+            raise OSError(
+                f"NASA's archive could not be fetched from {url}: {error}. "
+                "Fetch it with a browser and pass its path as root, or set RULBOOK_DATA to it."
+            ) from error
+        return unpack_cmapss(archive, target, checksums=checksums)
+
+
+def unpack_cmapss(archive: str | Path, folder: str | Path, *, checksums: Mapping[str, str] | None = SHA256) -> Path:
+    """Write the twelve files of NASA's archive, outer or inner, to ``folder``, after all of them have been checked.
+
+    Raises:
+        ValueError: If the archive is damaged, lacks a file, holds one that differs from NASA's, or a path that leads
+            out of it.
+    """
+    source, target = Path(archive), Path(folder)
+    contents = _read_members(source)
+    missing = [name for name in CMAPSS_FILES if name not in contents]
+    if missing:
+        raise ValueError(f"{source.name} lacks {', '.join(missing)}: it is not NASA's C-MAPSS archive.")
+    for name in CMAPSS_FILES:
+        if checksums is not None and hashlib.sha256(contents[name]).hexdigest() != checksums[name]:
+            raise ValueError(f"{name} in {source.name} differs from NASA's file: its SHA-256 is not the known one.")
+    target.mkdir(parents=True, exist_ok=True)
+    for name in CMAPSS_FILES:
+        beside = target / f".{name}.{os.getpid()}"
+        beside.write_bytes(contents[name])
+        beside.replace(target / name)
+    return target
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _complete(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in CMAPSS_FILES)
+
+
+def _read_members(source: Path) -> dict[str, bytes]:
+    """The wanted files of an archive by name; those of the zip inside, where there is one."""
+    try:
+        with zipfile.ZipFile(source) as outer:
+            contents = _wanted(outer, source.name)
+            if _INNER_ZIP in contents:
+                with zipfile.ZipFile(io.BytesIO(contents[_INNER_ZIP])) as inner:
+                    contents = _wanted(inner, _INNER_ZIP)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{source.name} is not a whole zip archive: {error}.") from error
+    return contents
+
+
+def _wanted(archive: zipfile.ZipFile, source: str) -> dict[str, bytes]:
+    contents = {}
+    for member in archive.infolist():
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{source} holds {member.filename!r}, a path that leads out of it: nothing was unpacked.")
+        if path.name not in (*CMAPSS_FILES, _INNER_ZIP):
+            continue
+        if member.file_size > _LARGEST_MEMBER:
+            raise ValueError(f"{source} holds {path.name} of {member.file_size:,} bytes: NASA's is far smaller.")
+        contents[path.name] = archive.read(member)
+    return contents

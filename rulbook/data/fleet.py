@@ -1,0 +1,128 @@
+"""A fleet: engines run to failure, engines cut off before it, and how long those had left.
+
+Everything in :mod:`rulbook.data` works on tables with one row per engine and cycle, the columns ``unit`` and ``cycle``,
+the rows of an engine together and in order of its cycles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rulbook.data.facts import SENSORS_14, SETTINGS
+
+__all__ = ["EngineRuns", "Fleet", "engine_runs", "require_rows"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fleet:
+    """Engines to train on and engines to be judged by.
+
+    Attributes:
+        subset: The name of the data set, such as ``"FD001"``.
+        train: Engines run to failure: ``unit``, ``cycle``, the settings, the sensors.
+        test: Engines cut off at some point of their life, same columns.
+        test_rul: True RUL of each test engine after its last cycle, in the order of ``test``, in cycles.
+        settings: The columns that say how the engine was operated.
+        sensors: The columns that a model should see.
+    """
+
+    subset: str
+    train: pd.DataFrame
+    test: pd.DataFrame
+    test_rul: NDArray[np.float64]
+    settings: tuple[str, ...] = SETTINGS
+    sensors: tuple[str, ...] = SENSORS_14
+
+    def __repr__(self) -> str:
+        return (
+            f"Fleet({self.subset}: {self.train['unit'].nunique()} training engines, {len(self.train):,} cycles; "
+            f"{len(self.test_rul)} test engines, {len(self.test):,} cycles)"
+        )
+
+
+class EngineRuns(NamedTuple):
+    """Where each engine lies in a table: ``units`` (E,), row of its first cycle (E,), number of cycles (E,)."""
+
+    units: NDArray[Any]
+    first: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+    @property
+    def last(self) -> NDArray[np.int64]:
+        """Row of each engine's last cycle, shape (E,)."""
+        return self.first + self.length - 1
+
+
+def engine_runs(frame: pd.DataFrame) -> EngineRuns:
+    """Find the engines of a table, in order of appearance.
+
+    Raises:
+        ValueError: If ``unit`` or ``cycle`` is missing, an engine's rows are apart, or its cycles do not rise.
+    """
+    require_columns(frame, ("unit", "cycle"))
+    unit, cycle = frame["unit"].to_numpy(), frame["cycle"].to_numpy()
+    if len(unit) == 0:
+        return EngineRuns(unit, np.zeros(0, np.int64), np.zeros(0, np.int64))
+    changes = unit[1:] != unit[:-1]
+    first = np.concatenate([[0], np.flatnonzero(changes) + 1]).astype(np.int64)
+    units = unit[first]
+    apart = pd.Series(units).duplicated()
+    if apart.any():
+        raise ValueError(f"frame has the rows of engine {units[apart][0]} in two places: sort it by unit and cycle.")
+    stuck = np.flatnonzero(~changes & ~(cycle[1:] > cycle[:-1]))
+    if len(stuck):
+        row = stuck[0]
+        raise ValueError(
+            f"frame has engine {unit[row]} at cycle {cycle[row + 1]} right after cycle {cycle[row]}: cycles must rise."
+        )
+    return EngineRuns(units, first, np.diff(np.append(first, len(unit))))
+
+
+def require_columns(frame: pd.DataFrame, columns: Sequence[str], source: str = "frame") -> None:
+    """Refuse a table that lacks one of ``columns``."""
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        shown = ", ".join(map(str, frame.columns[:8])) + (", …" if len(frame.columns) > 8 else "")
+        raise ValueError(f"{source} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}: it has {shown}.")
+
+
+def require_rows(frame: pd.DataFrame, columns: Sequence[str], source: str = "frame") -> None:
+    """Refuse a table without rows, without a column, with a value that is no finite number, or with cycles below 1."""
+    require_columns(frame, ("unit", "cycle", *columns), source)
+    if len(frame) == 0:
+        raise ValueError(f"{source} is empty: at least one cycle of one engine is needed.")
+    for name in ("cycle", *columns):
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            text = next((value for value in frame[name] if not _is_number(value)), frame[name].iloc[0])
+            raise ValueError(f"{source} holds {text!r} in column {name}: it must hold numbers only.")
+    numbers = frame[["cycle", *columns]].to_numpy(dtype=np.float64)
+    bad = np.argwhere(~np.isfinite(numbers))
+    if len(bad):
+        row, column = bad[0]
+        name = ("cycle", *columns)[column]
+        raise ValueError(
+            f"{source} holds {numbers[row, column]} in column {name}, row {row + 1}: every value must be finite. "
+            "Is the file cut off?"
+        )
+    if frame["unit"].isna().any():
+        raise ValueError(f"{source} has a row without a unit: each row must say which engine it belongs to.")
+    cycles = numbers[:, 0]
+    wrong = np.flatnonzero((cycles < 1) | (cycles != np.round(cycles)))
+    if len(wrong):
+        raise ValueError(
+            f"{source} holds cycle {cycles[wrong[0]]:g} in row {wrong[0] + 1}: cycles are whole numbers from 1."
+        )
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,121 @@
+"""From a fleet to windows that a model can train on, in one call, with nothing fitted on held-out engines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rulbook.data.facts import MAX_RUL, WINDOW
+from rulbook.data.fleet import Fleet
+from rulbook.data.preprocess import Preprocessor
+from rulbook.data.splits import cut_engines, split_engines
+from rulbook.data.windows import Windows, all_windows, last_of_each, last_windows, training_windows
+
+__all__ = ["Prepared", "prepare"]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """Windows to train on, to choose by, and to judge by.
+
+    Attributes:
+        preprocessor: Fitted on the training engines alone.
+        train: Every window of the training engines.
+        validation: Windows of engines held out from training: every one, or those at random cuts.
+        test: The last window of each test engine, labels capped.
+        test_all: Every window of each test engine, labels capped. (:meth:`Windows.capped_at` gives other labels.)
+        subset: The name of the fleet.
+        settings: The arguments of :func:`prepare`, the number of engines in each part, and which validate.
+    """
+
+    preprocessor: Preprocessor
+    train: Windows
+    validation: Windows
+    test: Windows
+    test_all: Windows
+    subset: str
+    settings: dict[str, Any]
+
+    @property
+    def validation_units(self) -> NDArray[Any]:
+        """The engines that validation windows come from, of the training file."""
+        return np.asarray(self.settings["validation_units"])
+
+    def describe(self) -> dict[str, Any]:
+        """What the data were, as a JSON-able dictionary for run records and checkpoints."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test, "test_all": self.test_all}
+        return {
+            "subset": self.subset,
+            "windows": {name: len(part) for name, part in parts.items()},
+            "conditions": self.preprocessor.n_conditions_,
+            **self.settings,
+        }
+
+
+def prepare(
+    fleet: Fleet,
+    *,
+    window: int = WINDOW,
+    max_rul: float = MAX_RUL,
+    last_rul: float = 0,
+    n_conditions: int | None = None,
+    validation_fraction: float = 0.2,
+    validation_cuts: int | None = None,
+    seed: int = 0,
+) -> Prepared:
+    """Split the engines, fit the preprocessor on the training ones, cut windows out of all.
+
+    Args:
+        fleet: From :func:`load_cmapss`, :func:`demo_fleet` or :func:`fleet_from_frame`.
+        window: Cycles per window.
+        max_rul: Cap on all labels, in cycles.
+        last_rul: RUL at the last cycle of an engine run to failure, in cycles: 0 here, 1 in other codes.
+        n_conditions: Operating conditions, see :class:`Preprocessor`.
+        validation_fraction: Share of the training engines held out to choose the epoch; 0 holds out none.
+        validation_cuts: None validates on every window of those engines. A number cuts each of them at so many random
+            points and takes the last window before each cut, as NASA's test set does.
+        seed: Decides which engines are held out and where they are cut, and starts k-means.
+
+    Raises:
+        ValueError: If an argument is out of range, or the fleet has one training engine and one is to be held out.
+    """
+    kept, held_out = split_engines(fleet.train["unit"], fraction=validation_fraction, seed=seed)
+    preprocessor = Preprocessor(
+        n_conditions=n_conditions,
+        sensors=fleet.sensors,
+        settings=fleet.settings,
+        window=window,
+        max_rul=max_rul,
+        random_state=seed,
+    ).fit(fleet.train[fleet.train["unit"].isin(kept)])
+    window, max_rul = preprocessor.window, preprocessor.max_rul
+    features = preprocessor.transform(fleet.train)
+    run_to_failure = training_windows(features, fleet.train, window=window, max_rul=max_rul, last_rul=last_rul)
+    validation = run_to_failure.of_engines(held_out)
+    if validation_cuts is not None:
+        held_out_rows = fleet.train[fleet.train["unit"].isin(held_out)]
+        cut, rul = cut_engines(held_out_rows, seed=seed, cuts=validation_cuts, shortest=window)
+        validation = last_windows(
+            preprocessor.transform(cut), cut, last_rul=rul + last_rul, window=window, max_rul=max_rul
+        )
+    features = preprocessor.transform(fleet.test)
+    test_all = all_windows(features, fleet.test, last_rul=fleet.test_rul, window=window, max_rul=max_rul)
+    settings = {
+        "window": window,
+        "max_rul": max_rul,
+        "last_rul": last_rul,
+        "n_conditions": n_conditions,
+        "validation_fraction": validation_fraction,
+        "validation_cuts": validation_cuts,
+        "seed": seed,
+        "train_engines": len(kept),
+        "validation_engines": len(held_out),
+        "test_engines": len(fleet.test_rul),
+        "validation_units": held_out.tolist(),
+    }
+    test = test_all.take(last_of_each(test_all))
+    train = run_to_failure.of_engines(kept)
+    return Prepared(preprocessor, train, validation, test, test_all, fleet.subset, settings)

@@ -1,0 +1,243 @@
+"""Operating conditions and per-condition z-scores, fitted on training engines only (chapter 6).
+
+An engine at 42,000 feet and one on the ground give readings that differ a hundred times more than a sound and a worn
+engine do. So each reading is compared with the readings of training engines under the same condition.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float32, Int
+from numpy.typing import NDArray
+
+from rulbook._check import above, whole
+from rulbook.data.facts import MAX_RUL, SENSORS_14, SETTINGS, WINDOW
+from rulbook.data.fleet import require_columns, require_rows
+
+__all__ = ["Preprocessor"]
+
+_MOST_CONDITIONS = 6
+# A condition is told from its neighbours if the settings hardly vary within it.
+_LARGEST_SHARE_WITHIN = 0.01
+# Below this share of its mean, a standard deviation is the rounding error of a constant.
+_CONSTANT = 1e-9
+# Settings this many times farther from every condition than any training row were were not in the training data.
+_FAR = 10.0
+
+
+class Preprocessor:
+    r"""Raw sensor tables to float32 features.
+
+    .. math:: z = \frac{x - \mu_c}{\sigma_c} \qquad \text{with the operating condition } c \text{ of the row}
+
+    Conditions are found by k-means on the settings, each divided by its standard deviation, and numbered in the order
+    of the first setting (then the second, …), so that 0 is the ground on C-MAPSS. The settings themselves are no
+    features: within a condition they are noise, which a z-score would blow up to the size of a signal.
+
+    A sensor that is constant within a condition carries nothing there and becomes 0.
+
+    Args:
+        n_conditions: Conditions to look for. None: six if six leave at most 1 % of the variance of the settings within
+            them (or as many as there are distinct settings, if those are fewer), else one.
+        sensors: The columns that become features, in this order.
+        settings: The columns that tell conditions apart; may be empty, which makes one condition.
+        window: Cycles per window; kept here so that a checkpoint knows it.
+        max_rul: Cap on the labels in cycles; kept here so that a checkpoint knows it.
+        random_state: Seed of k-means.
+
+    Attributes:
+        centroids_: Mean settings of each condition, shape (conditions, settings).
+        means_: Mean of each sensor in each condition, shape (conditions, features).
+        stds_: Standard deviation, same shape; 0 for a constant sensor.
+        scales_: Standard deviation of each setting over all training rows, 1 for a constant one, shape (settings,).
+        reach_: Largest distance of a training row from its condition, in these scales.
+    """
+
+    centroids_: NDArray[np.float64]
+    means_: NDArray[np.float64]
+    stds_: NDArray[np.float64]
+    scales_: NDArray[np.float64]
+    reach_: float
+
+    def __init__(
+        self,
+        *,
+        n_conditions: int | None = None,
+        sensors: Sequence[str] = SENSORS_14,
+        settings: Sequence[str] = SETTINGS,
+        window: int = WINDOW,
+        max_rul: float = MAX_RUL,
+        random_state: int = 0,
+    ) -> None:
+        self.n_conditions = None if n_conditions is None else whole("n_conditions", n_conditions, 1)
+        self.sensors, self.settings = tuple(sensors), tuple(settings)
+        if not self.sensors:
+            raise ValueError("sensors is empty: at least one column is needed.")
+        if not self.settings and (n_conditions or 1) > 1:
+            raise ValueError(f"settings is empty but n_conditions is {n_conditions}: conditions are told by settings.")
+        self.window = whole("window", window, 1)
+        self.max_rul = above("max_rul", max_rul, 0)
+        self.random_state = whole("random_state", random_state, 0)
+
+    def fit(self, frame: pd.DataFrame) -> Preprocessor:
+        """Find the conditions and their statistics in the rows of training engines.
+
+        Raises:
+            ValueError: If a column is missing, the table is empty or a value is not a finite number.
+        """
+        require_rows(frame, (*self.settings, *self.sensors))
+        settings = self._columns(frame, self.settings)
+        stds = settings.std(axis=0)
+        varies = stds > _CONSTANT * np.abs(settings).max(axis=0, initial=0.0)
+        self.scales_ = np.where(varies, stds, 1.0)
+        labels = _conditions(settings / self.scales_, self.n_conditions, self.random_state)
+        self.centroids_ = _mean_by(labels, settings)
+        self.reach_ = float(np.sqrt(self._squared_distances(settings).min(axis=1).max()))
+        sensors = self._columns(frame, self.sensors)
+        self.means_ = _mean_by(labels, sensors)
+        spread = np.stack([sensors[labels == c].std(axis=0) for c in range(len(self.means_))])
+        self.stds_ = np.where(spread > _CONSTANT * np.abs(self.means_), spread, 0.0)
+        return self
+
+    @property
+    def n_conditions_(self) -> int:
+        """How many conditions were found."""
+        self._require_fitted()
+        return len(self.means_)
+
+    def conditions(self, frame: pd.DataFrame) -> Int[np.ndarray, " rows"]:
+        """The condition of each row, 0 … conditions - 1: the one whose centroid is nearest to its settings.
+
+        Warns:
+            UserWarning: If a row's settings are unlike any that the training engines flew at.
+        """
+        self._require_fitted()
+        require_columns(frame, self.settings)
+        distances = self._squared_distances(self._columns(frame, self.settings))
+        labels: NDArray[np.int64] = distances.argmin(axis=1)
+        nearest = np.sqrt(distances[np.arange(len(labels)), labels])
+        far = np.flatnonzero(nearest > _FAR * self.reach_ + 1e-6)
+        if len(far):
+            row = dict(zip(self.settings, self._columns(frame, self.settings)[far[0]].tolist(), strict=True))
+            warnings.warn(
+                f"{len(far):,} of {len(labels):,} rows have settings unlike any in the training data, the first {row}: "
+                "predictions for them are guesses.",
+                stacklevel=2,
+            )
+        return labels
+
+    def transform(self, frame: pd.DataFrame) -> Float32[np.ndarray, "rows features"]:
+        """The z-scores of the sensors, one row per row of ``frame``.
+
+        Raises:
+            ValueError: If a column is missing, the table is empty or a value is not a finite number.
+            RuntimeError: If the preprocessor has not been fitted.
+        """
+        self._require_fitted()
+        require_rows(frame, (*self.settings, *self.sensors))
+        labels = self.conditions(frame)
+        sensors = self._columns(frame, self.sensors)
+        inverse = np.divide(1.0, self.stds_, out=np.zeros_like(self.stds_), where=self.stds_ > 0)
+        sensors -= self.means_[labels]
+        sensors *= inverse[labels]
+        return sensors.astype(np.float32)
+
+    def fit_transform(self, frame: pd.DataFrame) -> Float32[np.ndarray, "rows features"]:
+        """:meth:`fit`, then :meth:`transform` the same table."""
+        return self.fit(frame).transform(frame)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Settings and fitted statistics as numbers, lists and strings; JSON keeps them exactly."""
+        self._require_fitted()
+        settings = ("n_conditions", "window", "max_rul", "random_state")
+        return {
+            **{name: getattr(self, name) for name in settings},
+            "sensors": list(self.sensors),
+            "settings": list(self.settings),
+            **{name: getattr(self, name).tolist() for name in ("centroids_", "means_", "stds_", "scales_")},
+            "reach_": self.reach_,
+        }
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Preprocessor:
+        """A fitted preprocessor from :meth:`to_dict`.
+
+        Raises:
+            ValueError: If an entry is missing, unknown, not finite or does not fit the others.
+        """
+        fitted = ("centroids_", "means_", "stds_", "scales_", "reach_")
+        expected = {"n_conditions", "sensors", "settings", "window", "max_rul", "random_state", *fitted}
+        if set(state) != expected:
+            differing = ", ".join(sorted(expected.symmetric_difference(state)))
+            raise ValueError(f"state does not hold what a preprocessor needs: {differing} is missing or unknown.")
+        made = cls(**{name: value for name, value in state.items() if name not in fitted})
+        conditions = len(state["means_"])
+        shapes = {
+            "centroids_": (conditions, len(made.settings)),
+            "means_": (conditions, len(made.sensors)),
+            "stds_": (conditions, len(made.sensors)),
+            "scales_": (len(made.settings),),
+        }
+        for name, shape in shapes.items():
+            values = np.array(state[name], dtype=np.float64)
+            if values.shape != shape or not np.isfinite(values).all():
+                raise ValueError(f"state holds {name} of shape {values.shape}: it must be {shape} and finite.")
+            setattr(made, name, values)
+        made.reach_ = float(state["reach_"])
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Preprocessor):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        fitted = f"{len(self.means_)} conditions" if hasattr(self, "means_") else "not fitted"
+        return f"Preprocessor({fitted}, {len(self.sensors)} sensors, window={self.window}, max_rul={self.max_rul:g})"
+
+    def _require_fitted(self) -> None:
+        if not hasattr(self, "means_"):
+            raise RuntimeError(
+                "this Preprocessor is not fitted: call fit with the table of the training engines first."
+            )
+
+    def _squared_distances(self, settings: NDArray[np.float64]) -> NDArray[np.float64]:
+        columns = [(settings - centroid) / self.scales_ for centroid in self.centroids_]
+        return np.stack([np.einsum("rs,rs->r", column, column) for column in columns], axis=1)
+
+    @staticmethod
+    def _columns(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
+        return frame[list(names)].to_numpy(dtype=np.float64, copy=True)
+
+
+def _mean_by(labels: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.stack([values[labels == c].mean(axis=0) for c in range(int(labels.max()) + 1)])
+
+
+def _conditions(scaled: NDArray[np.float64], n_conditions: int | None, random_state: int) -> NDArray[np.int64]:
+    """A condition for each row of the scaled settings, numbered in the order of their centroids."""
+    distinct = len(pd.DataFrame(scaled).drop_duplicates()) if scaled.shape[1] else 1
+    wanted = min(_MOST_CONDITIONS, distinct) if n_conditions is None else n_conditions
+    if wanted > distinct:
+        raise ValueError(f"n_conditions is {wanted} but the table holds {distinct} distinct settings only.")
+    one = np.zeros(len(scaled), dtype=np.int64)
+    if wanted == 1:
+        return one
+    from sklearn.cluster import KMeans
+
+    kmeans = KMeans(wanted, n_init=4, random_state=random_state).fit(scaled)
+    if n_conditions is None:
+        total = ((scaled - scaled.mean(axis=0)) ** 2).sum()
+        if kmeans.inertia_ > _LARGEST_SHARE_WITHIN * total:
+            return one
+    # k-means numbers its clusters by chance: sort them, rounded so that noise in the first setting decides nothing.
+    order = np.lexsort(kmeans.cluster_centers_.round(2).T[::-1])
+    rank = np.argsort(order).astype(np.int64)
+    return np.asarray(rank[kmeans.labels_])

@@ -1,0 +1,84 @@
+"""The pictures that ``rulbook train`` and ``rulbook evaluate`` leave beside their numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from rulbook.metrics import rmse
+from rulbook.palette import ACCENT, METHOD_COLORS, OTHERS, use_book_style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from rulbook.training import Evaluation
+
+__all__ = ["learning_curves", "predicted_against_true"]
+
+
+def learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
+    """Losses of both tasks and the validation RMSE over the epochs, with the chosen epoch marked.
+
+    Args:
+        history: As in :class:`rulbook.training.TrainingResult`.
+        title: Put before what the picture says.
+    """
+    import matplotlib.pyplot as plt
+
+    use_book_style()
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6))
+    epoch = history["epoch"]
+    best = history.iloc[int(history["validation_rmse"].argmin())]
+    left.plot(epoch, history["loss_rul"], color=METHOD_COLORS["amnl"], label="RUL loss (cycles²)")
+    left.plot(epoch, history["loss_health"], color=METHOD_COLORS["gaba"], label="health loss (nats)")
+    left.set(yscale="log", xlabel="epoch", ylabel="training loss", title="Both losses, one scale apart")
+    left.legend()
+    right.plot(epoch, history["validation_rmse"], color=METHOD_COLORS["grace"])
+    right.plot(best["epoch"], best["validation_rmse"], "o", color=ACCENT, markersize=8)
+    right.annotate(
+        f"epoch {best['epoch']:.0f}: {best['validation_rmse']:.2f}",
+        (best["epoch"], best["validation_rmse"]),
+        textcoords="offset points",
+        xytext=(0, 14),
+        ha="center",
+        color=ACCENT,
+    )
+    right.set(xlabel="epoch", ylabel="validation RMSE (cycles)", title="Validation engines choose the epoch")
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def predicted_against_true(evaluation: Evaluation, *, title: str = "") -> Figure:
+    """Predicted against true RUL, one dot per engine: above the line is late, the dangerous side.
+
+    Args:
+        evaluation: One sample per engine, as :func:`rulbook.training.evaluate` gives for ``data.test``.
+        title: Put before what the picture says.
+    """
+    import matplotlib.pyplot as plt
+
+    use_book_style()
+    late = evaluation.rul > evaluation.true_rul
+    top = 1.04 * max(evaluation.rul.max(), evaluation.true_rul.max(), 1.0)
+    figure, axes = plt.subplots(figsize=(5.2, 5.2))
+    axes.fill_between([0, top], [0, top], [top, top], color=OTHERS[4], alpha=0.08, linewidth=0)
+    axes.plot([0, top], [0, top], color=METHOD_COLORS["baseline"], linewidth=1, label="perfect")
+    dots: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.5, "s": 38}
+    for side, color, marker, label in ((late, "gaba", "o", "late"), (~late, "amnl", "s", "early")):
+        true, predicted = evaluation.true_rul[side], evaluation.rul[side]
+        axes.scatter(true, predicted, color=METHOD_COLORS[color], marker=marker, label=label, **dots)
+    share = 100.0 * float(np.mean(late))
+    error = rmse(evaluation.rul, evaluation.true_rul)
+    axes.set(
+        xlabel="true RUL (cycles)",
+        ylabel="predicted RUL (cycles)",
+        title=f"{title + ': ' if title else ''}{share:.0f} % of engines late, RMSE {error:.1f} cycles",
+        xlim=(0, top),
+        ylim=(0, top),
+        aspect="equal",
+    )
+    axes.legend(loc="upper left")
+    return figure
