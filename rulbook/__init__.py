@@ -26,6 +26,7 @@ _SUBMODULES = (
     "reference",
     "results",
     "schedules",
+    "sweep",
     "training",
     "walkthrough",
     "weighting",

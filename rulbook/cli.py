@@ -1,4 +1,4 @@
-"""The command ``rulbook``: look at the data, train, evaluate, predict."""
+"""The command ``rulbook``: look at the data, train, evaluate, predict, teach."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rulbook import __version__
+
+if TYPE_CHECKING:
+    from rulbook.data import Fleet
 
 __all__ = ["main"]
 
@@ -53,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_predict(commands)
+    _add_sweep(commands)
+    _add_exercises(commands)
     return parser
 
 
@@ -242,7 +248,50 @@ def _predict(args: argparse.Namespace) -> int:
     return 0
 
 
-def _fleet(dataset: str, root: str | None):  # type: ignore[no-untyped-def]
+def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _command(
+        commands,
+        "sweep",
+        _sweep,
+        "do many runs that one TOML file plans",
+        "Each [[runs]] table is a grid of datasets, methods, presets and seeds. Finished runs are kept and never done\n"
+        "again; stopped at any moment, the same command goes on. Example:\n\n"
+        "  [[runs]]\n"
+        '  datasets = ["FD001", "FD003"]\n'
+        '  methods = ["baseline", "amnl", "gaba", "grace"]\n'
+        "  seeds = [0, 1, 2, 3, 4]",
+    )
+    parser.add_argument("sweep", help="the TOML file")
+    parser.add_argument("--out", metavar="FOLDER", default="runs", help="one folder per run goes here (default runs)")
+    parser.add_argument("--workers", type=int, default=2, help="runs at a time, one thread each (default 2)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_root(parser)
+
+
+def _sweep(args: argparse.Namespace) -> int:
+    from rulbook.sweep import read_sweep, run_sweep
+
+    runs = read_sweep(args.sweep)
+    records = run_sweep(runs, args.out, root=args.root, workers=args.workers, progress=not args.quiet)
+    print(f"{len(records)} runs finished, each with its record.json in {args.out}/")
+    return 0
+
+
+def _add_exercises(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from rulbook.exercises import export
+
+    parser = _command(
+        commands,
+        "exercises",
+        export.run,
+        "write the exercises for a class",
+        "Student notebooks without solutions, instructor notebooks with them, and on request a master notebook that\n"
+        "Otter turns into an assignment. Needs a clone of the book.",
+    )
+    export.add_arguments(parser)
+
+
+def _fleet(dataset: str, root: str | None) -> Fleet:
     from rulbook.data import demo_fleet, load_cmapss
 
     return demo_fleet() if dataset == "demo" else load_cmapss(dataset, root)

@@ -147,13 +147,13 @@ class DualTaskModel(nn.Module):
     @classmethod
     def from_config_dict(cls, values: dict[str, Any]) -> DualTaskModel:
         """The network that :meth:`config_dict` describes, freshly initialised."""
-        widths = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        widths: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in values.items()}
         return cls(widths.pop("n_features"), ModelConfig(**widths))
 
 
 def parameter_counts(model: DualTaskModel) -> dict[str, int]:
     """Trainable parameters per block, in the order of the data, with their sum under ``total`` (section 11.4)."""
-    blocks = {
+    blocks: dict[str, list[nn.Module]] = {
         "convolutions": [model.convolutions],
         "lstm": [model.lstm],
         "attention": [model.attention, model.attention_norm],

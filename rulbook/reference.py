@@ -9,9 +9,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rulbook._check import Array, above, at_least, finite, flat, not_empty, paired, same_length
+from rulbook._check import Array, above, at_least, finite, flat, not_empty, paired, same_length, within
 
-__all__ = ["amnl_weighted_mse", "failure_weights", "softmax_cross_entropy", "uniform_mse"]
+__all__ = [
+    "amnl_loss",
+    "amnl_weighted_mse",
+    "failure_weights",
+    "gaba_loss",
+    "grace_loss",
+    "inverse_gradient_weights",
+    "softmax_cross_entropy",
+    "uniform_mse",
+]
 
 
 def uniform_mse(pred: ArrayLike, target: ArrayLike) -> tuple[float, Array]:
@@ -125,3 +134,148 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
     grad = np.exp(log_p)
     grad[rows, classes] -= 1.0
     return loss, grad / len(scores)
+
+
+def inverse_gradient_weights(norms: ArrayLike, eps: float = 1e-8, *, total: float = 1.0) -> Array:
+    r"""Task weights in inverse proportion to the tasks' gradient norms (section 17.2).
+
+    .. math:: \lambda_i = T\,\frac{1/(g_i + \epsilon)}{\sum_j 1/(g_j + \epsilon)}
+
+    Two conventions are in use. With ``total=1``, the default here, a weight is the task's share. With ``total=K`` the
+    mean weight is 1; the published code for two tasks does that. The directions agree, the lengths differ K times.
+
+    A task whose norm is at most ``eps`` is dead: it gets T/K, and the others share the rest by the formula. A norm that
+    is infinite or NaN gets 0; if all are, every weight is T/K.
+
+    Args:
+        norms: The gradient norms :math:`g`, shape (K,), K at least 2, none negative.
+        eps: Added to each norm, in their units.
+        total: What the weights sum to, :math:`T`.
+
+    Returns:
+        Weights, shape (K,), summing to ``total``.
+
+    Raises:
+        ValueError: If there are fewer than two norms, one is negative, or ``eps`` or ``total`` is out of range.
+    """
+    at_least("eps", eps, 0)
+    above("total", total, 0)
+    g = np.asarray(norms, dtype=np.float64)
+    if g.ndim != 1 or len(g) < 2:
+        raise ValueError(f"norms has shape {g.shape}: it must be (tasks,), for two tasks or more.")
+    if np.any(g < 0):
+        raise ValueError(f"norms holds {g.min()}: a norm is at least 0.")
+    finite_norm = np.isfinite(g)
+    live = finite_norm & (g > eps)
+    if not finite_norm.any():
+        return np.full(len(g), total / len(g))
+    weights = finite_norm / finite_norm.sum()
+    if live.any():
+        padded = g[live] + eps
+        # The smallest norm over each, and not 1 over each: no inverse overflows.
+        pull = padded.min() / padded
+        weights[live] *= live.sum() * pull / pull.sum()
+    return np.asarray(total * weights)
+
+
+def amnl_loss(
+    pred: ArrayLike,
+    target: ArrayLike,
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    lam_hs: float = 0.5,
+    max_rul: float = 125.0,
+    w_max: float = 2.0,
+) -> float:
+    r"""Weighted samples, fixed task weights (section 14.3).
+
+    .. math:: L = (1 - \lambda_\text{hs})\,\mathrm{wMSE} + \lambda_\text{hs}\,\mathrm{CE}
+
+    With ``w_max=1`` this is the baseline.
+
+    Args:
+        pred: Predicted RUL, shape (B,) or (B, 1), in cycles.
+        target: True RUL, as many values, in cycles.
+        logits: Scores of the health classes, shape (B, C).
+        labels: The true class of each sample.
+        lam_hs: Share of the health task, in [0, 1].
+        max_rul: The cap on RUL, in cycles.
+        w_max: The weight of a sample at RUL 0.
+
+    Raises:
+        ValueError: As :func:`amnl_weighted_mse` and :func:`softmax_cross_entropy`, or if ``lam_hs`` is out of range.
+    """
+    within("lam_hs", lam_hs, 0, 1)
+    mse = amnl_weighted_mse(pred, target, max_rul, w_max=w_max)[0]
+    return (1.0 - lam_hs) * mse + lam_hs * softmax_cross_entropy(logits, labels)[0]
+
+
+def gaba_loss(
+    pred: ArrayLike,
+    target: ArrayLike,
+    logits: ArrayLike,
+    labels: ArrayLike,
+    norms: ArrayLike,
+    *,
+    eps: float = 1e-8,
+    total: float = 1.0,
+) -> float:
+    r"""Samples alike, tasks weighted by inverse gradient norm (section 17.1).
+
+    .. math:: L = \lambda_\text{rul}\,\mathrm{MSE} + \lambda_\text{hs}\,\mathrm{CE}, \qquad
+              \lambda_t \propto 1 / (g_t + \epsilon)
+
+    Args:
+        pred: Predicted RUL, shape (B,) or (B, 1), in cycles.
+        target: True RUL, as many values, in cycles.
+        logits: Scores of the health classes, shape (B, C).
+        labels: The true class of each sample.
+        norms: Gradient norms of the two tasks on the shared parameters, RUL first. Constants of the loss.
+        eps: Added to each norm.
+        total: What the two task weights sum to.
+
+    Raises:
+        ValueError: As :func:`uniform_mse`, :func:`softmax_cross_entropy` and :func:`inverse_gradient_weights`.
+    """
+    return grace_loss(pred, target, logits, labels, norms, eps=eps, total=total, w_max=1.0)
+
+
+def grace_loss(
+    pred: ArrayLike,
+    target: ArrayLike,
+    logits: ArrayLike,
+    labels: ArrayLike,
+    norms: ArrayLike,
+    *,
+    eps: float = 1e-8,
+    total: float = 1.0,
+    max_rul: float = 125.0,
+    w_max: float = 2.0,
+) -> float:
+    r"""AMNL's sample weights and GABA's task weights (section 21.2).
+
+    .. math:: L = \lambda_\text{rul}\,\mathrm{wMSE} + \lambda_\text{hs}\,\mathrm{CE}, \qquad
+              \lambda_t \propto 1 / (g_t + \epsilon)
+
+    AMNL's own task share does not enter: the norms alone decide between the tasks. With ``w_max=1`` this is GABA.
+
+    Args:
+        pred: Predicted RUL, shape (B,) or (B, 1), in cycles.
+        target: True RUL, as many values, in cycles.
+        logits: Scores of the health classes, shape (B, C).
+        labels: The true class of each sample.
+        norms: Gradient norms of the two tasks, RUL first, taken on the *weighted* RUL loss. Constants of the loss.
+        eps: Added to each norm.
+        total: What the two task weights sum to.
+        max_rul: The cap on RUL, in cycles.
+        w_max: The weight of a sample at RUL 0.
+
+    Raises:
+        ValueError: As :func:`gaba_loss` and :func:`amnl_weighted_mse`; also if there are not two norms.
+    """
+    weights = inverse_gradient_weights(norms, eps, total=total)
+    if len(weights) != 2:
+        raise ValueError(f"norms has {len(weights)} values: there are two tasks, RUL and health.")
+    mse = amnl_weighted_mse(pred, target, max_rul, w_max=w_max)[0]
+    return float(weights @ [mse, softmax_cross_entropy(logits, labels)[0]])

@@ -231,8 +231,11 @@ def _conditions(scaled: NDArray[np.float64], n_conditions: int | None, random_st
     if wanted == 1:
         return one
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
-    kmeans = KMeans(wanted, n_init=4, random_state=random_state).fit(scaled)
+    # One thread: as fast on this little, the same sums on every machine, and no fight over cores between processes.
+    with threadpool_limits(1):
+        kmeans = KMeans(wanted, n_init=4, random_state=random_state).fit(scaled)
     if n_conditions is None:
         total = ((scaled - scaled.mean(axis=0)) ** 2).sum()
         if kmeans.inertia_ > _LARGEST_SHARE_WITHIN * total:

@@ -27,13 +27,15 @@ def read_cmapss_text(path: str | Path) -> pd.DataFrame:
         ValueError: If the file is missing, empty, cut off, or holds something else.
     """
     file = existing_file("path", path)
+    # pandas takes the number of columns from the first line, and refuses or fills up the others accordingly.
+    if _values_on_first_line(file) != len(COLUMNS):
+        raise ValueError(f"{file.name} cannot be read: {_first_fault(file) or 'it is empty.'}")
     try:
-        # The fast road: whole numbers where they must be, and one value too few on a line is a missing value.
         frame = pd.read_csv(file, sep=r"\s+", header=None, names=COLUMNS, index_col=False, dtype=_DTYPES)
     except (ValueError, pd.errors.ParserError) as error:
         raise ValueError(f"{file.name} cannot be read: {_first_fault(file) or error}") from error
-    if len(frame) == 0 or frame.isna().to_numpy().any() or _values_on_line(file, 0) != len(COLUMNS):
-        raise ValueError(f"{file.name} cannot be read: {_first_fault(file) or 'it is empty.'}")
+    if frame.isna().to_numpy().any() and (fault := _first_fault(file)):
+        raise ValueError(f"{file.name} cannot be read: {fault}")
     require_rows(frame, COLUMNS[2:], file.name)
     return frame
 
@@ -145,9 +147,9 @@ def _in_order(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     return ordered
 
 
-def _values_on_line(file: Path, index: int) -> int:
+def _values_on_first_line(file: Path) -> int:
     with file.open("rb") as lines:
-        return next((len(line.split()) for number, line in enumerate(lines) if number == index), 0)
+        return len(lines.readline().split())
 
 
 def _first_fault(file: Path) -> str | None:

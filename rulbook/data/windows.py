@@ -108,12 +108,12 @@ class Windows:
 
     def gather(self, indices: ArrayLike) -> Float32[np.ndarray, "batch window features"]:
         """The windows at ``indices`` as one new array, shape (batch, window, features)."""
-        chosen = self.starts[np.asarray(indices)]
+        chosen = self.starts[_index(indices)]
         return np.asarray(self.rows[chosen[:, None] + np.arange(self.window)])
 
     def take(self, indices: ArrayLike) -> Windows:
         """The windows at ``indices`` (numbers, or a mask), on the same rows."""
-        index = np.asarray(indices)
+        index = _index(indices)
         kept = {name: getattr(self, name)[index] for name in ("starts", "unit", "cycle", "true_rul")}
         return replace(self, **kept)
 
@@ -129,7 +129,7 @@ class Windows:
         """Windows, RUL and health class as torch tensors: (n, window, features) and (n,) float32, (n,) int64."""
         import torch
 
-        index = np.arange(len(self)) if indices is None else np.asarray(indices)
+        index = np.arange(len(self)) if indices is None else _index(indices)
         rul = torch.from_numpy(self.rul[index].astype(np.float32))
         return torch.from_numpy(self.gather(index)), rul, torch.from_numpy(self.health[index])
 
@@ -224,6 +224,12 @@ def split_windows_at_random(windows: Windows, *, fraction: float = 0.2, seed: in
     order = np.random.default_rng(seed).permutation(len(windows))
     held_out = round(fraction * len(windows))
     return windows.take(np.sort(order[held_out:])), windows.take(np.sort(order[:held_out]))
+
+
+def _index(indices: ArrayLike) -> NDArray[Any]:
+    index = np.asarray(indices)
+    # NumPy makes an empty list a float array, with which it then refuses to index.
+    return index if index.size else index.astype(np.intp)
 
 
 def _fill_up_short_engines(

@@ -1,0 +1,99 @@
+"""Exercises that check themselves.
+
+In a notebook, or anywhere else::
+
+    from rulbook.exercises import check
+
+    check("14.3", my_weights)
+
+says which properties the answer has (✓), which it lacks (✗), and for the first that it lacks one hint. Nothing is sent
+anywhere, and an exception in the answer is shown with its line instead of being raised.
+
+Adding exercises
+----------------
+A chapter needs two things; the checks live here, everything a reader sees lives in the book.
+
+1. A module ``rulbook/exercises/chapterNN_topic.py``. An exercise is an :class:`Exercise` at module level, with a reader
+   for the answer (:func:`number`, :func:`vector`, :func:`function`, or a function of your own) and its properties::
+
+       slope = Exercise("12.1", "the slope of a square", function("grad(x)"), "You can now differentiate anything.")
+
+       @slope.requires("the slope at 0 is 0")
+       def _(grad: Function) -> None:
+           is_number(grad.number(0.0), 0.0, "the slope at 0", "Where is the bottom of the parabola?")
+
+   A property returns if the answer has it and raises :class:`Miss` if not (:func:`expect` and :func:`is_number` do so):
+   what was seen, with numbers, and a hint that asks rather than tells. Test properties (bounds, order, agreement with
+   central differences, a simulation, random inputs from a written seed), not one number. Ask for the plainest property
+   first: only the first miss shows its hint.
+
+2. A source ``book/exercises/NN-topic.md``, a MyST notebook. Each exercise starts with a heading ``## NN.k Title`` and
+   has code cells tagged ``stub``, ``solution``, ``check`` and at least three tagged ``wrong``, whose metadata ``says``
+   quotes the message that this answer must earn; Markdown cells tagged ``solution`` explain. Untagged cells are for
+   everybody; ``page`` marks what only the rendered page shows.
+
+``python -m rulbook.exercises build`` then writes the student notebook and the page, and the tests in
+``tests/exercises`` prove without further code that stubs fail, solutions pass and wrong answers earn their messages.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+from rulbook._check import one_of
+from rulbook.exercises._answers import Function, close, expect, function, is_number, number, show, slip, vector
+from rulbook.exercises._exercise import Exercise, Miss, NotYet
+from rulbook.exercises._result import Finding, Result
+
+__all__ = [
+    "Exercise",
+    "Finding",
+    "Function",
+    "Miss",
+    "NotYet",
+    "Result",
+    "check",
+    "close",
+    "exercises",
+    "expect",
+    "function",
+    "is_number",
+    "number",
+    "show",
+    "slip",
+    "vector",
+]
+
+
+def check(number: str, answer: object) -> Result:
+    """Check an answer; the result shows itself in a notebook, and prints as text.
+
+    Args:
+        number: The exercise, such as "14.3".
+        answer: What the exercise asks for: a number, numbers or a function.
+
+    Returns:
+        The findings, and ``.passed``.
+
+    Raises:
+        ValueError: If there is no exercise of this number. Whatever is wrong with the answer is a finding.
+    """
+    known = exercises()
+    return known[one_of("number", str(number), known)].check(answer)
+
+
+def exercises() -> dict[str, Exercise[object]]:
+    """All exercises by number, in the order of the book."""
+    chapters = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name.startswith("chapter"))
+    found = (
+        exercise
+        for chapter in chapters
+        for exercise in vars(importlib.import_module(f"{__name__}.{chapter}")).values()
+        if isinstance(exercise, Exercise)
+    )
+    return {exercise.number: exercise for exercise in sorted(found, key=lambda one: _order(one.number))}
+
+
+def _order(number: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in number.split("."))

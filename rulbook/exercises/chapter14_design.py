@@ -1,0 +1,350 @@
+"""Exercises for chapter 14, 14.9 to 14.13: weights of your own.
+
+``book/exercises/14-failure-biased-mse.md`` has their statements, stubs, solutions and wrong answers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rulbook._check import Array
+from rulbook.exercises._answers import Function, close, expect, function, is_number, show, vector
+from rulbook.exercises._exercise import Exercise, Miss, NotYet
+from rulbook.exercises._samples import CAP, SIX_ENGINES, batch
+from rulbook.reference import failure_weights
+
+share = Exercise(
+    "14.9",
+    "whose gradient is it",
+    function("critical_share(target, w_max, max_rul)"),
+    "Doubling a weight does not double a share: the others are still there, and their weights grow as well.",
+)
+_BATCH = np.array([0.0, 10.0, 30.0, 31.0, 60.0, 90.0, 125.0, 125.0, 125.0, 125.0])
+
+
+@share.requires("with w_max = 1 it is the share of critical engines in the batch")
+def _(critical_share: Function) -> None:
+    slips = {
+        0.2: "Two of ten: the engine with exactly 30 cycles left is missing. The health label counts it as critical.",
+        3 / 7: "That compares the critical engines with the others. A share compares them with all.",
+        _share(_BATCH, 2.0): "You got the share for w_max = 2. The ceiling comes in as an argument.",
+    }
+    hint = "With w_max = 1 every weight is 1, so the share is a count: three engines of ten have 30 cycles or fewer."
+    is_number(critical_share.number(_BATCH, 1.0, CAP), 0.3, "the share", hint, slips)
+
+
+@share.requires("it is a share: 0 without critical engines, 1 with nothing else")
+def _(critical_share: Function) -> None:
+    none = critical_share.number(np.array([40.0, 90.0]), 2.0, CAP)
+    only = critical_share.number(np.array([0.0, 15.0, 30.0]), 2.0, CAP)
+    expect(
+        close([none, only], [0.0, 1.0]),
+        f"without critical engines it is {show(none)}, with nothing else {show(only)}",
+        "All weights together are the whole. The batch size is the whole only while every weight is 1.",
+    )
+
+
+@share.requires("it grows with w_max")
+def _(critical_share: Function) -> None:
+    values = [critical_share.number(_BATCH, w_max, CAP) for w_max in (1.0, 2.0, 5.0)]
+    expect(
+        np.all(np.diff(values) > 1e-9),
+        f"for w_max = 1, 2, 5 it is {', '.join(map(show, values))}",
+        "You count engines. Count pulls: with equal errors each engine pulls in proportion to its weight.",
+    )
+
+
+@share.requires("it is right for a batch of forty and any ceiling, with a cap of 110")
+def _(critical_share: Function) -> None:
+    _, target = batch(99)
+    for w_max in (1.5, 2.0, 4.0):
+        hint = "Sum of the weights of the critical engines, divided by the sum of all weights."
+        got = critical_share.number(target, w_max, 110.0)
+        is_number(got, _share(target, w_max, 110.0), f"the share for w_max = {w_max:g}", hint)
+
+
+second_moment = Exercise(
+    "14.10",
+    "the variance you buy",
+    function("second_moment(rul, counts, w_max, max_rul)"),
+    "Many windows at the cap make a large w_max cheaper than the evenly spread formula says.",
+)
+
+
+def _moment(rul: Array, counts: Array, w_max: float) -> float:
+    return float(np.average(failure_weights(rul, CAP, w_max) ** 2, weights=counts))
+
+
+@second_moment.requires("all windows at the cap: 1")
+def _(moment: Function) -> None:
+    rul, counts = np.array([0.0, 60.0, CAP]), np.array([0.0, 0.0, 40.0])
+    weights = failure_weights(rul)
+    slips = {
+        40.0: "That is a sum over the 40 windows. Divide by how many there are.",
+        float(np.mean(weights**2)): "Two of the three bins are empty, and yet they count. Use `counts`.",
+        0.0: "That is the variance of w. The noise of the gradient grows with the mean of w², the mean included.",
+    }
+    is_number(moment.number(rul, counts, 2.0, CAP), 1.0, "E[w²]", "All weights are 1, so are their squares.", slips)
+
+
+@second_moment.requires("all windows at failure: w_max squared")
+def _(moment: Function) -> None:
+    slips = {3.0: "That is E[w]. Square each weight before you average."}
+    got = moment.number(np.array([0.0, CAP]), np.array([7.0, 0.0]), 3.0, CAP)
+    is_number(got, 9.0, "E[w²] for w_max = 3", "All weights are 3. What is the mean of their squares?", slips)
+
+
+@second_moment.requires("evenly spread from 0 to the cap: (1 + w_max + w_max²) / 3")
+def _(moment: Function) -> None:
+    rul = (np.arange(1000) + 0.5) * CAP / 1000
+    for w_max in (2.0, 5.0):
+        wanted = (1 + w_max + w_max**2) / 3
+        slips = {((1 + w_max) / 2) ** 2: "That is the square of the mean. Square first, then average."}
+        hint = "Compute the integral of (1 + (w_max - 1) u)² over u from 0 to 1, and compare with your sum."
+        got = moment.number(rul, np.ones(1000), w_max, CAP)
+        is_number(got, wanted, f"E[w²] for w_max = {w_max:g}", hint, slips, tolerance=1e-3)
+
+
+@second_moment.requires("only the proportions of the counts matter")
+def _(moment: Function) -> None:
+    rng = np.random.default_rng(10)
+    rul, counts = np.sort(rng.uniform(0, 200, 12)), rng.integers(0, 50, 12).astype(float)
+    got, tenfold = moment.number(rul, counts, 2.0, CAP), moment.number(rul, 10 * counts, 2.0, CAP)
+    expect(close(got, tenfold), f"ten times the data: {show(got)} became {show(tenfold)}", "Divide by the total count.")
+
+
+@second_moment.requires("it is right for an uneven histogram, some bins beyond the cap")
+def _(moment: Function) -> None:
+    rng = np.random.default_rng(1410)
+    rul, counts = rng.uniform(0, 200, 12), rng.integers(0, 50, 12).astype(float)
+    hint = "Weigh each bin's w² by its count. Beyond the cap w is 1."
+    is_number(moment.number(rul, counts, 2.5, CAP), _moment(rul, counts, 2.5), "E[w²]", hint)
+
+
+schedule = Exercise(
+    "14.11",
+    "a schedule to order",
+    function("schedule(rul, max_rul, w_max)", elementwise=True),
+    "It keeps the promises, and pays with numbers of its own: where it bends is now yours to justify and to tune.",
+)
+
+
+def _anchors(made: Function, max_rul: float, w_max: float) -> None:
+    rul = np.array([0.0, max_rul, 1.5 * max_rul])
+    for where, got, wanted in zip(
+        ("failure", "the cap", "1.5 times the cap"), made.array(rul, max_rul, w_max), (w_max, 1.0, 1.0), strict=True
+    ):
+        expect(
+            close(got, wanted),
+            f"with w_max = {w_max:g} the weight at {where} is {show(got)}, expected {show(wanted)}",
+            "A sigmoid comes close to its ends but never arrives. Stretch or clip it so that both ends are exact."
+            if abs(got - wanted) < 0.1 * (w_max - 1)
+            else "Look at the ends first: w_max at failure, 1 at the cap and beyond.",
+        )
+
+
+@schedule.requires("exactly w_max at failure, exactly 1 at the cap and beyond")
+def _(made: Function) -> None:
+    _anchors(made, CAP, 2.0)
+
+
+@schedule.requires("less life left never weighs less")
+def _(made: Function) -> None:
+    rise = np.diff(made.array(np.linspace(0, 200, 801), CAP, 2.0))
+    expect(
+        rise.max() <= 1e-9,
+        f"near RUL {rise.argmax() / 4:g} the weight grows with the life that is left",
+        "Plot it from 0 to 200. A bump means that a healthier engine counts more than a sicker one.",
+    )
+
+
+@schedule.requires("no jump: a quarter of a cycle changes the weight by at most 0.02")
+def _(made: Function) -> None:
+    drop = -np.diff(made.array(np.linspace(0, 200, 801), CAP, 2.0))
+    expect(
+        drop.max() <= 0.02,
+        f"near RUL {drop.argmax() / 4:g} the weight falls by {show(drop.max())} at once",
+        "Two engines a cycle apart are the same engine on two days. Join the two levels by a slope.",
+    )
+
+
+@schedule.requires("urgent: with 30 cycles left, at least nine tenths of the way up")
+def _(made: Function) -> None:
+    got = made.array(np.array([30.0]), CAP, 2.0)[0]
+    expect(
+        got >= 1.9 - 1e-9,
+        f"with 30 cycles left the weight is {show(got)}, at least 1.9 is wanted",
+        "A straight line from end to end reaches 1.76 here. Let the climb start later, and make it steep.",
+    )
+
+
+@schedule.requires("calm: with 80 cycles left, at most two tenths of the way up")
+def _(made: Function) -> None:
+    got = made.array(np.array([80.0]), CAP, 2.0)[0]
+    expect(
+        got <= 1.2 + 1e-9,
+        f"with 80 cycles left the weight is {show(got)}, at most 1.2 is wanted",
+        "It climbs too soon. Most of the climb belongs between 80 and 30 cycles.",
+    )
+
+
+@schedule.requires("it scales: another cap stretches it, another w_max lifts it")
+def _(made: Function) -> None:
+    hint = "Work with the share of life left, y / max_rul, and with the height w_max - 1."
+    try:
+        _anchors(made, 60.0, 5.0)
+    except Miss as miss:
+        raise Miss(miss.seen, f"Is there a 2 or a 125 in the body? {hint}") from None
+    rul = np.array([10.0, 30.0, 80.0, 110.0])
+    standard, stretched = made.array(rul, CAP, 2.0), made.array(rul * 60 / 125, 60.0, 5.0)
+    expect(
+        close(1 + 4 * (standard - 1), stretched, 1e-4),
+        "with a cap of 60 and w_max = 5 it has another shape",
+        f"The bends stay where they were while the ends moved. {hint}",
+    )
+
+
+prices = Exercise(
+    "14.12",
+    "two prices make a weight",
+    function("price_weights(target, interval, price_failure, price_planned)", elementwise=True),
+    "With an inspection every 125 cycles and a failure twice as dear, this is AMNL: a meaning for max_rul and w_max.",
+)
+
+
+@prices.requires("an engine with more life than the interval is always seen in time: weight 1")
+def _(price_weights: Function) -> None:
+    got = price_weights.array(np.array([60.0, 75.0, 200.0]), 60.0, 5.0, 1.0)
+    if close(got, 1.0):
+        return
+    if close(got, 0.0):
+        hint = "The planned price is still paid there. Add the two cases, each with its own chance."
+    elif got.max() > 1 + 1e-6:
+        hint = (
+            "Your chance of failing first grows with the life that is left. Which engine is in danger, 5 or 200 cycles?"
+        )
+    else:
+        hint = "Your chance of failing first went below 0. A probability needs its clip."
+    raise Miss(f"with an inspection every 60 cycles, RUL 60, 75, 200 weigh {', '.join(map(show, got))}", hint)
+
+
+@prices.requires("equal prices give plain MSE back")
+def _(price_weights: Function) -> None:
+    got = price_weights.array(np.array([0.0, 20.0, 90.0]), 60.0, 3.0, 3.0)
+    expect(
+        close(got, 1.0),
+        f"with both prices at 3, the weights are {', '.join(map(show, got))}",
+        "In which unit is your weight? Divide the price by the planned one, so that a planned engine weighs 1.",
+    )
+
+
+@prices.requires("at failure the weight is the ratio of the prices")
+def _(price_weights: Function) -> None:
+    slips = {
+        3.0: "That is the difference of the prices, in units of the planned one. Did a 1 get lost?",
+        0.25: "The ratio stands on its head: failing is the dear case.",
+    }
+    got = price_weights.array(np.array([0.0]), 60.0, 8.0, 2.0)[0]
+    is_number(got, 4.0, "with prices 8 and 2, the weight at failure", "At RUL 0 nothing is left to chance.", slips)
+
+
+@prices.requires("a simulation of 20,000 inspections agrees")
+def _(price_weights: Function) -> None:
+    rul, interval, failure, planned = np.array([6.0, 15.0, 30.0, 45.0, 54.0]), 60.0, 8.0, 2.0
+    wait = np.random.default_rng(12).uniform(0.0, interval, 20_000)
+    paid = np.where(wait[:, None] > rul, failure, planned).mean(axis=0) / planned
+    got = price_weights.array(rul, interval, failure, planned)
+    worst = int(np.abs(got - paid).argmax())
+    expect(
+        close(got, paid, 0.03),
+        f"at RUL {rul[worst]:g} the weight is {show(got[worst])}, the simulated price {paid[worst]:.1f}",
+        "The next inspection may come tomorrow or a whole interval from now, each moment alike. "
+        "For which share of these moments does the engine fail first?",
+    )
+
+
+@prices.requires("every 125 cycles, twice the price: AMNL's weight")
+def _(price_weights: Function) -> None:
+    got = price_weights.array(SIX_ENGINES, 125.0, 2.0, 1.0)
+    expect(close(got, failure_weights(SIX_ENGINES)), "it differs from AMNL's weight", "Compare the two formulas.")
+
+
+def _groups(answer: object) -> tuple[Array, Array]:
+    if answer is None or answer is ...:
+        raise NotYet
+    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+        raise Miss("two groups are wanted", "Hand over `(helps, idle)`, two lists of RULs.")
+    helps, idle = vector(answer[0]), vector(answer[1])
+    for name, group in (("helps", helps), ("idle", idle)):
+        expect(group.size >= 3, f"`{name}` holds {group.size} engines", "Take at least three engines for each group.")
+        expect(group.min() >= 0, f"`{name}` holds a RUL of {show(group.min())}", "RUL counts cycles: 0 or more.")
+    return helps, idle
+
+
+when_it_helps = Exercise(
+    "14.13",
+    "when the weights help, and when they do nothing",
+    _groups,
+    "Weights decide nothing for engines that the model can tell apart, nor for equals. They settle a compromise, and "
+    "always towards the early side.",
+)
+
+
+def _compromise(ruls: Array) -> tuple[float, float, float]:
+    """The best single prediction without weights, with weights, and what the second saves at the prices."""
+    weights = failure_weights(ruls, CAP, 5.0)
+    plain, weighted = float(ruls.mean()), float(np.average(ruls, weights=weights))
+    cost, cheaper = (float(np.mean(weights * (p - ruls) ** 2)) for p in (plain, weighted))
+    return plain, weighted, 1.0 - cheaper / cost if cost else 0.0
+
+
+@when_it_helps.requires("for the first group the weights save at least a tenth of the price")
+def _(groups: tuple[Array, Array]) -> None:
+    helps, _ = groups
+    plain, weighted, saved = _compromise(helps)
+    if saved >= 0.1:
+        return
+    if helps.min() >= CAP:
+        hint = "All of these engines have weight 1. Take engines with different weights."
+    elif np.ptp(helps) < 40:
+        hint = "These engines are much alike in RUL, so any prediction between them is a good one. Spread them out."
+    else:
+        hint = (
+            "The mean hardly moves. Let many engines near failure share a group with a few that have very long to live."
+        )
+    raise Miss(f"the best prediction moves from {show(plain)} to {show(weighted)} and saves {100 * saved:.1f} %", hint)
+
+
+@when_it_helps.requires("its best prediction moves to the early side")
+def _(groups: tuple[Array, Array]) -> None:
+    plain, weighted, _ = _compromise(groups[0])
+    expect(
+        weighted < plain - 1.0,
+        f"it moves from {show(plain)} to {show(weighted)}",
+        "The heavy engines are those with little life left. Give them something to pull against.",
+    )
+
+
+@when_it_helps.requires("the engines of the second group differ by ten cycles or more")
+def _(groups: tuple[Array, Array]) -> None:
+    gap = np.diff(np.sort(groups[1])).min()
+    expect(
+        gap >= 10.0,
+        f"two engines of `idle` are {show(gap)} cycles apart",
+        "For equals every loss wants the same prediction. Find engines that differ and still leave the weights idle.",
+    )
+
+
+@when_it_helps.requires("for the second group the weights change nothing")
+def _(groups: tuple[Array, Array]) -> None:
+    plain, weighted, _ = _compromise(groups[1])
+    expect(
+        close(plain, weighted),
+        f"its best prediction moves from {show(plain)} to {show(weighted)}",
+        "As long as two weights differ, the heavier engine pulls the compromise its way. Where are all weights equal?",
+    )
+
+
+def _share(target: Array, w_max: float, max_rul: float = CAP) -> float:
+    weights = failure_weights(target, max_rul, w_max)
+    return float(weights[target <= 30.0].sum() / weights.sum())

@@ -1,0 +1,1 @@
+"""Bridges to other libraries; each is an optional extra of the package."""

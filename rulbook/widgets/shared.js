@@ -1,0 +1,314 @@
+// The toolkit of every live figure: native inputs, one SVG in CSS pixels, a read-out. A figure's script only draws:
+// it is called anew with the whole state after each change and each resize, and returns the sentence to read out.
+
+export const sum = (values) => values.reduce((total, value) => total + value, 0);
+export const clip = (value, low, high) => Math.min(Math.max(value, low), high);
+export const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
+export const percent = (share, digits = 1) => `${fixed(100 * share, digits)} %`;
+export const range = (count, from = 0, step = 1) => Array.from({ length: count }, (_, i) => from + i * step);
+
+const html = (tag, attributes = {}, ...children) => {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+};
+
+const svg = (parent, tag, attributes = {}, text = "") => {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(attributes)) if (value !== undefined) element.setAttribute(key, value);
+  element.textContent = text;
+  return parent.appendChild(element);
+};
+
+// Arrays come from Python as {shape, float32}.
+const unpacked = (value) => {
+  if (Array.isArray(value)) return value.map(unpacked);
+  if (value === null || typeof value !== "object") return value;
+  if (value.float32) {
+    const { buffer, byteOffset, byteLength } = value.float32;
+    return { shape: value.shape, values: new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength)) };
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, unpacked(item)]));
+};
+
+// ---- controls: each builder returns its element, show(value) and text(value) ----
+
+const check = (text, name) => {
+  const box = html("input", { type: "checkbox", name });
+  return [box, html("label", { class: "check" }, box, text)];
+};
+
+const builders = {
+  slider({ name, label, low, high, step, digits, unit }, set) {
+    const text = (value) => `${fixed(value, digits)} ${unit}`.trim();
+    const input = html("input", { type: "range", name, min: low, max: high, step });
+    const shown = html("span", { class: "value", "aria-hidden": "true" });
+    input.addEventListener("input", () => set(Number(input.value)));
+    const show = (value) => {
+      input.value = value;
+      input.setAttribute("aria-valuetext", text(value));
+      shown.textContent = text(value);
+    };
+    return { element: html("label", { class: "slider" }, html("span", {}, label), shown, input), input, show, text };
+  },
+  choice({ name, label, choices }, set) {
+    const input = html("select", { name }, ...choices.map((choice) => html("option", {}, choice)));
+    input.addEventListener("change", () => set(input.value));
+    const show = (value) => (input.value = value);
+    return { element: html("label", {}, html("span", {}, label), input), show, text: String };
+  },
+  several({ name, label, choices }, set) {
+    const boxes = choices.map((choice) => check(choice, name));
+    const element = html("fieldset", {}, html("legend", {}, label), ...boxes.map(([, labelled]) => labelled));
+    element.addEventListener("change", () => set(choices.filter((_, i) => boxes[i][0].checked)));
+    const show = (value) => boxes.forEach(([box], i) => (box.checked = value.includes(choices[i])));
+    return { element, show, text: (value) => value.join(", ") };
+  },
+  switch({ name, label }, set) {
+    const [box, element] = check(label, name);
+    box.addEventListener("change", () => set(box.checked));
+    return { element, show: (value) => (box.checked = value), text: (value) => (value ? "yes" : "no") };
+  },
+};
+
+// ---- drawing ----
+
+// About one tick per `room` pixels, at steps of 1, 2 or 5 times a power of ten.
+const ticksFor = ([from, to], pixels, room) => {
+  const rough = ((to - from) * room) / pixels;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+  const first = Math.ceil(from / step - 1e-9);
+  return range(Math.floor(to / step + 1e-9) - first + 1, first).map((i) => Number((i * step).toPrecision(12)));
+};
+
+// A panel with axes, placed below the panels drawn before it. Axis: { domain: [from, to], label, ticks, format }.
+const plot = (scene, { x, y, height = 270, left = 46, right = 16 }) => {
+  const top = scene.bottom + (y.label ? 30 : 10);
+  const bottom = scene.bottom + height - (x.label ? 46 : 26);
+  scene.bottom += height;
+  const box = { left, right: scene.width - right, top, bottom };
+  const scale = ([from, to], start, end) => (value) => start + ((value - from) / (to - from)) * (end - start);
+  const X = scale(x.domain, box.left, box.right);
+  const ink = (color) => ({ style: color && `--color: ${color}` });
+  const panel = svg(scene.svg, "g");
+
+  const write = (text, px, py, { anchor = "start", color, strong, halo = true } = {}) => {
+    const classes = [color && "tinted", strong && "strong", halo && "halo"].filter(Boolean).join(" ");
+    svg(panel, "text", { x: px, y: py, "text-anchor": anchor, class: classes, ...ink(color) }, text);
+  };
+
+  const { ticks: ticksX = ticksFor(x.domain, box.right - box.left, 64), format: formatX = String } = x;
+  const { ticks: ticksY = ticksFor(y.domain, bottom - top, 44), format: formatY = String } = y;
+  const Y = scale(y.domain, box.bottom, box.top);
+  for (const tick of ticksY) {
+    svg(panel, "path", { class: "grid", d: `M${box.left},${Y(tick)}H${box.right}` });
+    write(formatY(tick), box.left - 8, Y(tick) + 4, { anchor: "end", halo: false });
+  }
+  for (const tick of ticksX) {
+    svg(panel, "path", { class: "axis", d: `M${X(tick)},${bottom}v5` });
+    write(formatX(tick), X(tick), bottom + 19, { anchor: "middle", halo: false });
+  }
+  svg(panel, "path", { class: "axis", d: `M${box.left},${bottom}H${box.right}` });
+  if (x.label) write(x.label, (box.left + box.right) / 2, bottom + 39, { anchor: "middle", halo: false });
+  if (y.label) write(y.label, 2, top - 14, { halo: false });
+
+  const on = (domainY) => {
+    const Y = scale(domainY, box.bottom, box.top);
+    const path = (points) => "M" + points.map(([a, b]) => `${X(a).toFixed(1)},${Y(b).toFixed(1)}`).join("L");
+    return {
+      // The same panel with another scale along y, for what lies behind.
+      behind: on,
+      line: (points, { color, dash, width } = {}) =>
+        svg(panel, "path", {
+          class: "line", d: path(points), "stroke-dasharray": dash, "stroke-width": width, ...ink(color),
+        }),
+      area: (points, { color } = {}) =>
+        svg(panel, "path", {
+          class: "area", ...ink(color),
+          d: `${path(points)}L${X(points.at(-1)[0])},${Y(domainY[0])}L${X(points[0][0])},${Y(domainY[0])}Z`,
+        }),
+      bar: ([fromX, toX], [fromY, toY], { color } = {}) =>
+        svg(panel, "rect", {
+          class: "bar", x: X(fromX), width: Math.max(X(toX) - X(fromX) - 1, 0.5),
+          y: Y(toY), height: Math.max(Y(fromY) - Y(toY), 0), ...ink(color),
+        }),
+      // An upright line from the axis, by default to the top.
+      rule: (a, { color, to = domainY[1] } = {}) =>
+        svg(panel, "path", { class: "rule", d: `M${X(a)},${Y(domainY[0])}V${Y(to)}`, ...ink(color) }),
+      dot: ([a, b], { color, r = 4 } = {}) =>
+        svg(panel, "circle", { class: "dot", cx: X(a), cy: Y(b), r, ...ink(color) }),
+      text: ([a, b], text, { dx = 0, dy = 0, ...style } = {}) => write(text, X(a) + dx, Y(b) + dy, style),
+      // Dots with a label each; labels that would overlap are moved apart.
+      labels: (items) => {
+        let free = -Infinity;
+        const sorted = items.map((item) => ({ ...item, py: Y(item.at[1]) })).sort((a, b) => a.py - b.py);
+        const side = X(items[0]?.at[0] ?? 0) > 0.7 * scene.width ? -1 : 1;
+        for (const { at: [a], text, color, py } of sorted) {
+          svg(panel, "circle", { class: "dot", cx: X(a), cy: py, r: 4, ...ink(color) });
+          free = Math.max(py - 12, free + 17);
+          write(text, X(a) + side * 14, free, { color, anchor: side > 0 ? "start" : "end" });
+        }
+      },
+      // A point to drag. It moves the controls named by `along`, {x: name} or {y: name} or both; those keep their
+      // native inputs, which are its keyboard.
+      handle: ([a, b], along) => {
+        const names = Object.values(along);
+        const focused = names.some((name) => scene.focused === name);
+        if (focused) svg(panel, "circle", { class: "ring", cx: X(a), cy: Y(b), r: 14 });
+        svg(panel, "circle", { class: "handle", cx: X(a), cy: Y(b), r: 9, "data-handle": names.join(" ") });
+        const invert = (domain, start, end) => (p) => domain[0] + ((p - start) / (end - start)) * (domain[1] - domain[0]);
+        const inverse = { x: invert(x.domain, box.left, box.right), y: invert(domainY, box.bottom, box.top) };
+        scene.handles.push({ at: [X(a), Y(b)], box, along, inverse });
+      },
+    };
+  };
+  return on(y.domain);
+};
+
+// Labels that would leave the drawing are pushed back in. All are measured before one is moved: one layout, not many.
+const keepInside = (canvas, width) => {
+  const labels = [...canvas.querySelectorAll("text")], boxes = labels.map((label) => label.getBBox());
+  boxes.forEach((box, i) => {
+    const shift = Math.max(0, 2 - box.x) + Math.min(0, width - 2 - box.x - box.width);
+    if (shift) labels[i].setAttribute("x", Number(labels[i].getAttribute("x")) + shift);
+  });
+};
+
+const key = (items) => items.map(({ label, color, dash }) => {
+  const swatch = html("i", { class: dash ? "swatch dashed" : "swatch", style: `--color: ${color}` });
+  return html("span", {}, swatch, label);
+});
+
+// ---- the frame ----
+
+const drag = (scene, controls, set, signal) => {
+  // The grasp of one pointer on one handle: which, from where, and whether it has begun to move it.
+  let grasp = null;
+  const listen = (type, act) => scene.svg.addEventListener(type, act, { signal });
+  const place = (event) => {
+    const seen = scene.svg.getBoundingClientRect();
+    const zoom = scene.width / seen.width;
+    return [(event.clientX - seen.left) * zoom, (event.clientY - seen.top) * zoom];
+  };
+  const move = (event) => {
+    const { along, inverse } = scene.handles[grasp.index];
+    const [px, py] = place(event);
+    for (const [axis, name] of Object.entries(along)) {
+      const { low, high, step, digits } = controls[name];
+      const steps = Math.round((inverse[axis](axis === "x" ? px : py) - low) / step);
+      set(name, Number(clip(low + steps * step, low, high).toFixed(digits)));
+    }
+  };
+  const release = () => {
+    grasp = null;
+    scene.svg.classList.remove("dragging");
+  };
+  listen("pointerdown", (event) => {
+    const [px, py] = place(event);
+    const inside = ({ box }) => px > box.left - 24 && px < box.right + 24 && py > box.top - 24 && py < box.bottom + 24;
+    const far = ({ at }) => Math.hypot(at[0] - px, at[1] - py);
+    const near = scene.handles.filter(inside).sort((a, b) => far(a) - far(b))[0];
+    if (!near || event.button) return;
+    grasp = { index: scene.handles.indexOf(near), from: [px, py], moving: event.pointerType !== "touch" };
+    scene.svg.setPointerCapture(event.pointerId);
+    scene.svg.classList.add("dragging");
+    controls[Object.values(near.along)[0]].input.focus({ preventScroll: true });
+    if (grasp.moving) move(event);
+    event.preventDefault();
+  });
+  listen("pointermove", (event) => {
+    if (!grasp) return;
+    if (!grasp.moving) {
+      // A finger that goes up or down is about to scroll the page: only a sideways one takes the point along.
+      const [across, down] = place(event).map((p, i) => Math.abs(p - grasp.from[i]));
+      grasp.moving = scene.handles[grasp.index].along.y ? across + down > 5 : across > 5 && across > down;
+    }
+    if (grasp.moving) move(event);
+  });
+  listen("pointerup", (event) => {
+    if (grasp) move(event);
+    release();
+  });
+  listen("pointercancel", release);
+};
+
+export const figure = (draw) => ({
+  render({ model, el }) {
+    const { title, alt, hint, controls: declared, colors } = model.get("_spec");
+    const data = unpacked(model.get("_data"));
+    const stop = new AbortController();
+    const set = (name, value) => {
+      if (JSON.stringify(model.get(name)) === JSON.stringify(value)) return;
+      model.set(name, value);
+      model.save_changes();
+    };
+    const controls = Object.fromEntries(declared.map((control) => [
+      control.name, { ...control, ...builders[control.kind](control, (value) => set(control.name, value)) },
+    ]));
+
+    const canvas = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", alt);
+    const inputs = html("div", { class: "controls" }, ...Object.values(controls).map(({ element }) => element));
+    const settings = html("p", { class: "settings" });
+    const legend = html("p", { class: "legend" });
+    const extra = html("div");
+    const readout = html("p", { class: "readout" });
+    const spoken = html("p", { class: "spoken", role: "status", "aria-live": "polite" });
+    const root = html("div", { class: "rulbook-figure", role: "group", "aria-label": title });
+    root.append(html("p", { class: "title" }, title), inputs, settings, legend, canvas, extra, readout, spoken);
+    if (hint) root.append(html("p", { class: "hint" }, html("b", {}, "Try: "), hint));
+    // Arrow keys belong to the control that has the focus, not to JupyterLab.
+    for (const input of inputs.querySelectorAll("input, select")) input.setAttribute("data-lm-suppress-shortcuts", "true");
+    el.replaceChildren(root);
+
+    const scene = { svg: canvas };
+    let pause;
+    const redraw = () => {
+      const state = Object.fromEntries(declared.map(({ name }) => [name, model.get(name)]));
+      for (const [name, control] of Object.entries(controls)) control.show(state[name]);
+      settings.textContent = declared.map(({ name, label }) => `${label}: ${controls[name].text(state[name])}`).join(" · ");
+      Object.assign(scene, { width: clip(root.clientWidth || 640, 240, 760), bottom: 0, handles: [] });
+      scene.focused = Object.keys(controls).find((name) => controls[name].input?.matches(":focus-visible"));
+      canvas.replaceChildren();
+      const said = draw({
+        state, data, colors, width: scene.width, plot: (panel) => plot(scene, panel),
+        legend: (items) => legend.replaceChildren(...key(items)),
+        table: (head, rows) => extra.replaceChildren(html("table", {},
+          html("thead", {}, html("tr", {}, ...head.map((cell) => html("th", { scope: "col" }, cell)))),
+          html("tbody", {}, ...rows.map(([name, ...cells]) => html("tr", {},
+            html("th", { scope: "row" }, ...(name.label ? key([name]) : [name])), ...cells.map((cell) => html("td", {}, cell))))))),
+      });
+      keepInside(canvas, scene.width);
+      canvas.setAttribute("viewBox", `0 0 ${scene.width} ${scene.bottom}`);
+      canvas.setAttribute("width", scene.width);
+      canvas.setAttribute("height", scene.bottom);
+      const across = scene.handles.some(({ along }) => along.x), down = scene.handles.some(({ along }) => along.y);
+      canvas.style.touchAction = down ? "none" : across ? "pan-y pinch-zoom" : "";
+      readout.textContent = said;
+      clearTimeout(pause);
+      // The first drawing is read with the page; later ones are spoken once the reader pauses.
+      if (root.dataset.ready) pause = setTimeout(() => (spoken.textContent = said), 500);
+      root.dataset.ready = "true";
+    };
+
+    drag(scene, controls, set, stop.signal);
+    for (const { input } of Object.values(controls))
+      for (const type of ["focus", "blur"]) input?.addEventListener(type, redraw, { signal: stop.signal });
+    for (const { name } of declared) model.on(`change:${name}`, redraw);
+    const sizes = new ResizeObserver(() => {
+      if (clip(root.clientWidth || 640, 240, 760) !== scene.width) redraw();
+    });
+    redraw();
+    sizes.observe(root);
+    return () => {
+      clearTimeout(pause);
+      stop.abort();
+      sizes.disconnect();
+      for (const { name } of declared) model.off(`change:${name}`, redraw);
+      root.remove();
+    };
+  },
+});

@@ -1,0 +1,263 @@
+"""What `check` promises whatever it is handed: it understands, explains, and never raises on a learner's account."""
+
+import html.parser
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from rulbook.exercises import Exercise, Finding, Miss, Result, check, exercises, expect, function, number, vector
+from rulbook.losses import failure_weights, moderate_weighted_mse_loss
+from rulbook.palette import METHOD_COLORS
+from rulbook.reference import amnl_weighted_mse
+from rulbook.reference import failure_weights as reference_weights
+from rulbook.schedules import SCHEDULES, broken_constraints
+
+
+def one_of_each():
+    return [
+        None,
+        ...,
+        "text",
+        3,
+        -1.0,
+        float("nan"),
+        [],
+        [1, 2],
+        (..., ...),
+        {"a": 1},
+        object(),
+        np.ones((2, 2)),
+        print,
+    ]
+
+
+@pytest.mark.parametrize("number", exercises())
+def test_nothing_that_is_handed_over_makes_it_raise(number):
+    def breaks(*args):
+        raise RuntimeError("broken")
+
+    for answer in [*one_of_each(), breaks, lambda: 1, lambda *a: "text", lambda *a: np.nan, lambda *a: [[1], [2]]]:
+        result = check(number, answer)
+        assert not result.passed
+        assert result.number == number
+        assert str(result)
+        assert result._repr_html_()
+
+
+def test_an_unknown_number_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"number is '14\.99': it must be one of 14\.1, 14\.2, .*14\.13"):
+        check("14.99", 1.0)
+
+
+@pytest.mark.parametrize(
+    "answer", [1.6, np.float32(1.6), np.array(1.6), np.array([1.6]), torch.tensor(1.6), "1.6", [1.6]]
+)
+def test_a_number_may_come_in_any_dress(answer):
+    assert check("14.1", answer).passed
+
+
+@pytest.mark.parametrize("answer", [(300, 310), [300, 310], np.array([300.0, 310.0]), torch.tensor([300.0, 310.0])])
+def test_so_may_a_vector(answer):
+    assert check("14.6", answer).passed
+
+
+def scalar_weights(y, max_rul):
+    return 1.0 + max(0.0, 1.0 - y / max_rul)
+
+
+def list_weights(target, max_rul):
+    return [scalar_weights(y, max_rul) for y in target]
+
+
+@pytest.mark.parametrize("answer", [scalar_weights, list_weights, failure_weights, reference_weights])
+def test_a_function_may_work_on_numbers_lists_tensors_or_arrays(answer):
+    assert check("14.3", answer).passed
+
+
+def test_a_torch_loss_with_its_autograd_gradient_is_understood():
+    def weighted_mse(pred, target, max_rul):
+        pred = torch.as_tensor(pred).requires_grad_()
+        loss = moderate_weighted_mse_loss(pred, torch.as_tensor(target), max_rul)
+        loss.backward()
+        return loss, pred.grad
+
+    assert check("14.4", weighted_mse).passed
+
+
+def test_the_packaged_functions_pass_their_own_exercises():
+    def gradient(pred, target, max_rul):
+        loss, _, grad = amnl_weighted_mse(pred, target, max_rul)
+        return loss, grad
+
+    assert check("14.4", gradient).passed
+    assert check("14.5", lambda pred, target, max_rul: amnl_weighted_mse(pred, target, max_rul)[0]).passed
+    assert check("14.8", lambda pred, target: moderate_weighted_mse_loss(pred, target, w_max=1.0)).passed
+
+
+def test_the_bug_of_14_8_is_pytorchs_own_behaviour():
+    with pytest.warns(UserWarning, match="broadcasting"):
+        loss = torch.nn.functional.mse_loss(torch.tensor([[0.0], [50.0], [100.0]]), torch.tensor([0.0, 50.0, 100.0]))
+    assert loss.item() == pytest.approx(3333.33, abs=0.01)
+    result = check("14.8", torch.nn.functional.mse_loss)
+    assert [finding.passed for finding in result.findings] == [True, False, False, False]
+
+
+def test_the_schedule_exercise_sees_what_section_14_2_sees():
+    for schedule in SCHEDULES.values():
+        missed = {name for name, _ in exercises()["14.11"].properties} - {
+            finding.text for finding in check("14.11", schedule).findings if finding.passed
+        }
+        anchored, continuous = (any(word in name for name in missed) for word in ("exactly", "no jump"))
+        assert anchored == ("anchored" in broken_constraints(schedule))
+        assert continuous == ("continuous" in broken_constraints(schedule))
+
+
+def test_an_exception_is_shown_with_its_line():
+    def weights(target, max_rul):
+        total = 0
+        return target[1000] + total
+
+    result = check("14.3", weights)
+    line = weights.__code__.co_firstlineno + 2
+    first, *others = result.findings
+    assert first.text == "weight at the cap is 1: stopped by IndexError"
+    assert f"line {line} of weights, `return target[1000] + total`" in first.hint
+    assert all(not finding.hint for finding in others)
+
+
+def test_the_wrong_arguments_are_named_before_anything_runs():
+    finding = check("14.3", lambda target: target).findings[0]
+    assert "the check calls `weights(target, max_rul)`" in finding.text
+    assert finding.hint == "Keep the arguments of the stub, in their order."
+
+
+def test_calling_the_function_instead_of_handing_it_over_is_noticed():
+    finding = check("14.3", scalar_weights(50, 125)).findings[0]
+    assert finding.text == "a float came, a function is wanted"
+
+
+def test_a_stub_is_not_called_wrong():
+    def stub(target, max_rul):
+        raise NotImplementedError
+
+    for untouched in (stub, lambda target, max_rul: None, lambda target, max_rul: ..., ...):
+        result = check("14.3", untouched)
+        assert result.findings == ()
+        assert "not answered yet" in result.summary
+        assert "✗" not in str(result)
+
+
+def test_the_answer_cannot_spoil_our_inputs():
+    def greedy(target, max_rul):
+        weights = reference_weights(target, max_rul)
+        target[:] = 0.0
+        return weights
+
+    assert check("14.3", greedy).passed
+
+
+def test_progress_is_shown_and_one_hint_at_a_time():
+    result = check("14.3", lambda target, max_rul: 2.0 - target / max_rul)
+    assert [finding.passed for finding in result.findings] == [True, True, False, True, True, True]
+    assert str(result).splitlines()[:5] == [
+        "Exercise 14.3, the weight of every engine: 5 of 6 right",
+        "  ✓ weight at the cap is 1",
+        "  ✓ weight at failure is 2",
+        "  ✗ weight at RUL 200 is 0.4, expected 1",
+        "    Your line goes on falling beyond the cap. What does the clip do where target exceeds max_rul?",
+    ]
+    upside_down = check("14.3", lambda target, max_rul: target / max_rul - 5)
+    assert [bool(finding.hint) for finding in upside_down.findings] == [True] + [False] * 5
+
+
+def test_guessing_exercises_do_not_give_their_number_away():
+    for guess in (0.1, 1.3, 1.5, 7.0, 10.0, 14.0, 20.0, 25.0, 100.0):
+        assert "1.6" not in str(check("14.1", guess))
+        assert "19.6" not in str(check("14.2", guess))
+
+
+# The pieces that chapters are made of ---------------------------------------------------------------------------------
+
+
+def test_an_exercise_of_ones_own():
+    square = Exercise("1.1", "a square", function("square(x)"), "Done.")
+
+    @square.requires("the square of 3 is 9")
+    def _(answer):
+        expect(answer.number(np.array([3.0])) == 9, "3 became something else", "What is 3 times 3?")
+
+    assert square.check(lambda x: x**2).passed
+    assert square.check(lambda x: x + x).findings == (Finding(False, "3 became something else", "What is 3 times 3?"),)
+
+
+def test_readers_say_what_is_wrong_with_an_answer():
+    for read, answer, said in [
+        (number, [1, 2], "2 numbers came, one is wanted"),
+        (vector, "abc", "a str came, numbers are wanted"),
+        (vector, [1.0, np.inf], "inf is among the numbers"),
+    ]:
+        with pytest.raises(Miss, match=said):
+            read(answer)
+
+
+class Reader(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.words = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_html_is_closed_escaped_and_says_what_the_text_says():
+    result = Result("1.1", "a <b> & c", (Finding(True, "x < y"), Finding(False, "<script>", "try `a < b`")), "ok")
+    page = result._repr_html_()
+    reader = Reader()
+    reader.feed(page)
+    assert not reader.open
+    assert "<script>" not in page
+    assert "<code>a &lt; b</code>" in page
+    for words in ("a <b> & c", "x < y", "<script>", "a < b", "✓", "✗"):
+        assert words in "".join(reader.words)
+    assert 'aria-label="right:"' in page
+    assert 'aria-label="not yet:"' in page
+
+
+def test_colours_can_be_read_on_light_and_dark_and_belong_to_no_method():
+    def luminance(color):
+        channels = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4) @ [
+            0.2126,
+            0.7152,
+            0.0722,
+        ]
+
+    def contrast(one, other):
+        low, high = sorted((luminance(one), luminance(other)))
+        return (high + 0.05) / (low + 0.05)
+
+    page = Result("1.1", "t", (Finding(True, "a"), Finding(False, "b")))._repr_html_()
+    badges = re.findall(r"background:(#\w{6});color:#fff", page)
+    assert len(badges) == 2
+    for color in badges:
+        assert contrast(color, "#ffffff") > 4.5  # the sign on its badge, and the badge on a white page
+        assert contrast(color, "#16191d") > 3  # the badge on a dark page
+        assert color not in METHOD_COLORS.values()
+
+
+def test_checking_needs_neither_torch_nor_notebook_tools():
+    code = (
+        "import sys; from rulbook.exercises import check; assert check('14.1', 1.6).passed; "
+        "print(sorted({'torch', 'matplotlib', 'nbformat', 'jupytext', 'pandas'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

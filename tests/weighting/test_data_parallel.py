@@ -1,0 +1,43 @@
+"""Two processes under torchrun: every rank uses the same weights, those of the whole batch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from two_processes import FORMS, run  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory):
+    out = tmp_path_factory.mktemp("ranks")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[1])}
+    subprocess.run(
+        [*command, str(HERE / "two_processes.py"), str(out)], env=environment, check=True, timeout=240, capture_output=True
+    )
+    return [torch.load(out / f"{rank}.pt", weights_only=True) for rank in range(2)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_ranks_agree_with_each_other_and_with_one_process_on_the_whole_batch(ranks, form):
+    first, second = (rank[form] for rank in ranks)
+    assert torch.equal(first["weights"], second["weights"])
+    assert torch.equal(first["parameters"], second["parameters"])
+    whole = run(form, 0, 1, None)
+    assert_close(first["weights"], whole["weights"], rtol=1e-10, atol=0)
+    assert_close(first["parameters"], whole["parameters"], rtol=1e-10, atol=1e-12)
+
+
+def test_ranks_that_do_not_talk_drift_apart(ranks):
+    first, second = (rank["alone"]["weights"] for rank in ranks)
+    assert (first - second).abs().max() > 0.01

@@ -1,0 +1,74 @@
+"""What the scripts compute, rulbook computes too: JavaScript against Python over the whole grid of the controls."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from figure_pages import LOAD
+from playwright.sync_api import Page
+from scipy.special import erf
+
+from rulbook.reference import failure_weights
+from rulbook.results import read_json
+from rulbook.widgets import GradientDensity, GradientSpread
+from rulbook.widgets.gradient_density import NEAR, near_failure_share
+from rulbook.widgets.gradient_spread import SIGMA, magnitude_quantile, mean_square_weight
+
+pytestmark = pytest.mark.browser
+
+SUBSETS = read_json("rul_histograms")["subsets"]
+
+
+def test_weights(blank: Page) -> None:
+    blank.evaluate(LOAD, GradientDensity._esm)
+    ceilings, rul = GradientDensity.controls()["w_max"].grid, [*range(126), 125.5, 200]
+    computed = blank.evaluate("([ws, ys]) => ws.map((w) => ys.map((y) => script.weight(y, w, 125)))", [ceilings, rul])
+    expected = [failure_weights(rul, w_max=w_max) for w_max in ceilings]
+    np.testing.assert_allclose(computed, expected, rtol=1e-14)
+
+
+def test_share_of_the_pull_near_failure(blank: Page) -> None:
+    blank.evaluate(LOAD, GradientDensity._esm)
+    ceilings = GradientDensity.controls()["w_max"].grid
+    for name, kind in product(SUBSETS, ("rows", "windows")):
+        counts = SUBSETS[name][kind]["counts"]
+        computed = blank.evaluate(
+            "([ws, counts, near]) => ws.map((w) => script.nearShare(counts, near, w))", [ceilings, counts, NEAR]
+        )
+        np.testing.assert_allclose(computed, [near_failure_share(counts, w_max) for w_max in ceilings], rtol=1e-12)
+
+
+def test_erf(blank: Page) -> None:
+    blank.evaluate(LOAD, GradientSpread._esm)
+    x = np.linspace(0, 6, 601)
+    np.testing.assert_allclose(blank.evaluate("(xs) => xs.map(script.erf)", x.tolist()), erf(x), atol=2e-7)
+
+
+@pytest.mark.parametrize("subset", list(SUBSETS))
+def test_spread_of_the_gradients(blank: Page, subset: str) -> None:
+    blank.evaluate(LOAD, GradientSpread._esm)
+    counts, ceilings = SUBSETS[subset]["windows"]["counts"], GradientSpread.controls()["w_max"].grid
+    computed = blank.evaluate(
+        """([ws, counts, sigma]) => ws.map((w) => [
+             script.meanSquareWeight(counts, w),
+             script.quantile(counts, 0.5, w, sigma),
+             script.quantile(counts, 0.99, w, sigma),
+           ])""",
+        [ceilings, counts, SIGMA],
+    )
+    expected = [
+        (mean_square_weight(counts, w), magnitude_quantile(counts, 0.5, w), magnitude_quantile(counts, 0.99, w))
+        for w in ceilings
+    ]
+    # One decimal of a cycle is shown; the approximation of erf leaves three digits more.
+    np.testing.assert_allclose(computed, expected, rtol=2e-5)
+
+
+def test_shown_numbers_are_written_as_python_writes_them(blank: Page) -> None:
+    blank.evaluate(LOAD, GradientDensity._esm.replace("const fixed", "export const fixed"))
+    values = np.random.default_rng(0).normal(scale=50, size=500).tolist()
+    for digits in (0, 1, 2, 3):
+        written = blank.evaluate("([xs, digits]) => xs.map((x) => script.fixed(x, digits))", [values, digits])
+        assert written == [f"{value:.{digits}f}".replace("-", "−") for value in values]

@@ -1,0 +1,194 @@
+"""The Python half of a figure: its traits refuse bad values, it prints the same everywhere, its tables are rulbook's."""
+
+from __future__ import annotations
+
+import base64
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib.image
+import numpy as np
+import pytest
+import traitlets
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rulbook import reference
+from rulbook.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
+from rulbook.widgets import Choice, GradientDensity, GradientSpread, LiveFigure, Several, Slider, Switch, WeightSchedules
+from rulbook.widgets.figure import compose
+from rulbook.widgets.gradient_density import near_failure_share
+from rulbook.widgets.gradient_spread import magnitude_quantile, mean_square_weight
+
+ALL = (GradientDensity, WeightSchedules, GradientSpread)
+
+
+def array(packed: dict[str, Any]) -> np.ndarray:
+    return np.frombuffer(packed["float32"], dtype="<f4").reshape(packed["shape"])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: GradientDensity(w_max=9), "w_max is 9.0: it must lie between 1 and 5."),
+        (lambda: GradientDensity(w_max=float("nan")), "w_max is nan: it must be a finite number."),
+        (lambda: GradientDensity(w_max=2.05), "w_max is 2.05: it must lie on the grid from 1 to 5 in steps of 0.1."),
+        (lambda: GradientDensity(rul=-1), "rul is -1.0: it must lie between 0 and 125."),
+        (lambda: GradientDensity(subset="FD005"), "subset is 'FD005': it must be one of FD001, FD002, FD003, FD004."),
+        (lambda: GradientDensity(samples="rows"), "samples is 'rows': it must be one of cycles, windows."),
+        (lambda: GradientDensity(max_rul=130), "max_rul is no control of GradientDensity: it has w_max, rul, subset, s"),
+        (lambda: WeightSchedules(shapes=["cubic"]), "shapes is 'cubic': it must be one of linear, constant, "),
+        (lambda: WeightSchedules(w_max=1), "w_max is 1.0: it must lie between 1.5 and 5."),
+        (lambda: GradientSpread(w_max=10.1), "w_max is 10.1: it must lie between 1 and 10."),
+    ],
+)
+def test_a_bad_value_is_refused_in_a_sentence(make: Any, message: str) -> None:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011
+        make()
+    assert message in str(refused.value)
+
+
+def test_a_bad_value_set_later_is_refused_and_the_old_one_stays() -> None:
+    figure = GradientDensity(w_max=3)
+    with pytest.raises(ValueError, match="w_max is 0"):
+        figure.w_max = 0
+    with pytest.raises(traitlets.TraitError, match="'w_max'"):
+        figure.w_max = "two"
+    assert figure.w_max == 3.0
+
+
+@given(st.sampled_from(GradientDensity.controls()["w_max"].grid))
+def test_every_value_of_the_grid_is_taken_as_it_is_spelled(value: float) -> None:
+    # 0.1 * 23 is 2.3000000000000003 in floating point.
+    assert GradientDensity.controls()["w_max"].validate(None, 0.1 * round(10 * value)) == value
+    assert f"{value}" == f"{value:.1f}"
+
+
+def test_the_grid_is_what_the_input_steps_through() -> None:
+    assert GradientDensity.controls()["w_max"].grid == [i / 10 for i in range(10, 51)]
+    assert WeightSchedules.controls()["w_max"].grid == [1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0]
+    assert GradientDensity.controls()["rul"].grid == list(range(126))
+
+
+def test_several_keeps_the_order_of_its_choices_and_no_repeats() -> None:
+    assert WeightSchedules(shapes=["step", "linear", "step"]).shapes == ["linear", "step"]
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [
+        (GradientDensity, "GradientDensity(w_max=2.0, rul=5.0, subset='FD001', samples='cycles')"),
+        (WeightSchedules, "WeightSchedules(shapes=['linear', 'exponential', 'step'], w_max=2.0, rul=30.0)"),
+        (GradientSpread, "GradientSpread(w_max=2.0, subset='FD001')"),
+    ],
+)
+def test_the_repr_is_the_call_that_makes_the_figure_again(figure: type[LiveFigure], text: str) -> None:
+    assert repr(figure()) == text
+    assert repr(eval(text)) == text
+
+
+@pytest.mark.parametrize("figure", ALL)
+def test_the_output_carries_a_view_a_picture_and_words(figure: type[LiveFigure]) -> None:
+    shown = figure()
+    bundle, _ = shown._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(shown)
+    assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == shown.model_id
+    pixels = matplotlib.image.imread(io.BytesIO(base64.b64decode(bundle["image/png"])))
+    assert pixels.shape[0] > 300
+    assert len(np.unique(pixels.reshape(-1, pixels.shape[2]), axis=0)) > 50
+    assert len(figure.alt) > 100
+    assert figure.hint
+
+
+def test_the_picture_shows_the_present_state_and_leaves_matplotlib_alone() -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    assert GradientDensity(w_max=4).png() != GradientDensity(w_max=2).png()
+    assert dict(mpl.rcParams) == before
+
+
+def test_the_table_of_schedules_is_rulbooks_over_the_whole_grid() -> None:
+    data = WeightSchedules()._data
+    rul = np.arange(126)
+    assert list(data["shapes"]) == list(SCHEDULES)
+    for name, shape in data["shapes"].items():
+        table = array(shape["weights"])
+        for row, w_max in zip(table, WeightSchedules.controls()["w_max"].grid, strict=True):
+            np.testing.assert_allclose(row, SCHEDULES[name](rul, 125, w_max), rtol=1e-6)
+            # The figure draws the line on beyond the cap.
+            assert SCHEDULES[name]([140], 125, w_max)[0] == pytest.approx(row[-1], rel=1e-6)
+            assert broken_constraints(SCHEDULES[name], 125, w_max) == shape["broken"]
+    np.testing.assert_allclose(array(data["shapes"]["linear"]["weights"])[1], reference.failure_weights(rul), rtol=1e-6)
+    assert data["constraints"] == len(CONSTRAINTS)
+
+
+def test_the_title_on_shapes_is_true() -> None:
+    kept_all = [name for name, shape in WeightSchedules()._data["shapes"].items() if not shape["broken"]]
+    assert kept_all == ["linear"]
+
+
+@given(st.lists(st.integers(0, 500), min_size=40, max_size=200).filter(lambda n: sum(n) > 0), st.floats(1, 10))
+def test_the_share_near_failure_grows_with_the_weight(counts: list[int], w_max: float) -> None:
+    plain = sum(counts[:31]) / sum(counts)
+    share = near_failure_share(counts, w_max)
+    assert plain - 1e-12 <= share <= min(1.0, w_max * plain) + 1e-12
+    assert near_failure_share(counts, 1.0) == pytest.approx(plain)
+
+
+def test_quantiles_agree_with_a_simulation() -> None:
+    generator = np.random.default_rng(0)
+    counts = np.array([5] * 60 + [300])
+    rul = generator.choice(61, size=400_000, p=counts / counts.sum())
+    weights = reference.failure_weights(rul, max_rul=60, w_max=4)
+    pull = np.abs(2 * weights * generator.normal(0, 7, size=len(rul)))
+    for q in (0.1, 0.5, 0.99):
+        assert magnitude_quantile(counts, q, 4, sigma=7) == pytest.approx(np.quantile(pull, q), rel=0.01)
+    assert mean_square_weight(counts, 4) == pytest.approx(np.mean(weights**2), rel=0.01)
+
+
+def test_quantiles_of_the_plain_loss_are_those_of_a_half_normal() -> None:
+    assert magnitude_quantile([1] * 126, 0.5, 1, sigma=0.5) == pytest.approx(0.6744897501960817)
+    assert magnitude_quantile([1] * 126, 0.99, 1, sigma=0.5) == pytest.approx(2.5758293035489004)
+    with pytest.raises(ValueError, match="q is 1"):
+        magnitude_quantile([1] * 126, 1.0, 1)
+
+
+def test_mean_square_weight_nears_the_uniform_formula_on_a_fine_grid() -> None:
+    for w_max in (1.0, 2.0, 5.0):
+        assert mean_square_weight(np.ones(100_001), w_max) == pytest.approx((1 + w_max + w_max**2) / 3, rel=1e-4)
+
+
+def test_a_script_without_its_one_import_is_refused(tmp_path: Path) -> None:
+    script = tmp_path / "own.js"
+    script.write_text("export default { render() {} };\n")
+    with pytest.raises(ValueError, match=r"own\.js must have exactly one import"):
+        compose(script)
+
+
+def test_what_is_sent_has_no_import_and_no_comment() -> None:
+    for figure in ALL:
+        assert "import " not in figure._esm
+        assert "\n//" not in figure._esm
+        assert figure._esm.count("export default") == 1
+
+
+def test_a_figure_without_a_picture_says_so() -> None:
+    class Bare(LiveFigure):
+        level = Slider(1, low=0, high=2, step=0.5, label="Level")
+        mode = Choice("a", ["a", "b"], label="Mode")
+        parts = Several(["x"], ["x", "y"], label="Parts")
+        on = Switch(True, label="On")
+        title = alt = "bare"
+
+    assert repr(Bare(on=False)) == "Bare(level=1.0, mode='a', parts=['x'], on=False)"
+    with pytest.raises(NotImplementedError, match="Bare has no picture"):
+        Bare().png()
+
+
+def test_importing_the_figures_does_not_import_torch() -> None:
+    code = "import rulbook.widgets, sys; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
