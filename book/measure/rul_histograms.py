@@ -1,7 +1,7 @@
-"""Count how often each capped RUL occurs in NASA's C-MAPSS training files, and write ``book/results/rul_histograms.json``.
+"""Count how often each capped RUL occurs in NASA's C-MAPSS training files; write ``book/results/rul_histograms.json``.
 
-``rows`` counts every cycle of every training engine, ``windows`` every 30-cycle window by the RUL at its last cycle. The
-last cycle of an engine has RUL 0; everything above the cap of 125 is counted at 125. With the nearness to failure
+``rows`` counts every cycle of every training engine, ``windows`` every 30-cycle window by the RUL at its last cycle.
+The last cycle of an engine has RUL 0; everything above the cap of 125 is counted at 125. With the nearness to failure
 n = 1 - RUL / 125, the two moments of n give those of the AMNL weight w = 1 + (w_max - 1) n:
 
     E[w]   = 1 + (w_max - 1) E[n]
