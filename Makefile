@@ -4,9 +4,9 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
-NOTEBOOKS := $(wildcard notebooks/[0-9]*.ipynb)
-CHAPTERS := $(sort $(basename $(notdir $(NOTEBOOKS) $(wildcard book/[0-9]*.md))))
+PIP_INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
+CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md notebooks/[0-9]*.ipynb))))
+NOTEBOOKS := $(wildcard notebooks/[0-9]*.ipynb notebooks/exercises/*-solutions.ipynb)
 PACKAGE := $(shell find rulbook -name '*.py' -o -name '*.js' -o -name '*.css')
 
 .PHONY: help book serve lab sync setup test pin clean
@@ -22,7 +22,7 @@ help:
 	@echo "make clean   remove what was built; .venv stays"
 
 book: $(VENV)/.book _build/outline
-	$(BIN)/jupyter-book build . -W --keep-going --quiet
+	$(BIN)/jupyter-book build . -W --keep-going --quiet >/dev/null
 	@echo "Open $(CURDIR)/_build/html/index.html"
 
 serve: book
@@ -32,7 +32,7 @@ serve: book
 lab: $(VENV)/.lab
 	$(BIN)/jupyter lab notebooks
 
-sync: $(CHAPTERS:%=_build/sync/%)
+sync: $(CHAPTERS:%=_build/sync/%) _build/sync/exercises
 
 setup: $(VENV)/.test
 
@@ -79,6 +79,11 @@ _build/sync/%: $$(wildcard book/$$*.md notebooks/$$*.ipynb) $(PACKAGE) $(VENV)/.
 	$(BIN)/jupytext --quiet --sync $(firstword $(wildcard book/$*.md notebooks/$*.ipynb))
 	$(BIN)/jupyter execute --inplace notebooks/$*.ipynb
 	$(BIN)/jupytext --quiet --sync notebooks/$*.ipynb
+	@touch $@
+
+_build/sync/exercises: $(wildcard book/exercises/[0-9]*.md) $(PACKAGE) $(VENV)/.lab
+	@mkdir -p $(@D)
+	$(BIN)/python -m rulbook.exercises build
 	@touch $@
 
 # The version of torch stays: change its line in constraints.txt by hand, then renew the rest around it.

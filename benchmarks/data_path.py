@@ -2,10 +2,11 @@
 
     python benchmarks/data_path.py [--root FOLDER] [--rounds 7] [--rul-datasets FOLDER]
 
-Every measurement is a process of its own, and the ways take turns within each round, so that a slow minute of the machine
-slows all of them. The clock starts after the imports; memory is the peak of the process above what the imports took.
-All ways end with the same: windows of 30 cycles of the training, the validation and the test engines, 14 sensors scaled
-within each operating condition on training engines, RUL capped at 125. Writes benchmarks/results/data_path.json.
+Every measurement is a process of its own, and the ways take turns within each round, so that a slow minute of the
+machine slows all of them. The clock starts after the imports; memory is the peak of the process above what the imports
+took. All ways end with the same: windows of 30 cycles of the training, the validation and the test engines, 14 sensors
+scaled within each operating condition on training engines, RUL capped at 125. The loops of rul-datasets and pandas make
+one array per window; rulbook's windows share their rows. Writes benchmarks/results/data_path.json.
 
 rul-datasets is measured where it can be imported (``--rul-datasets`` names a folder to import it from, as made by
 ``pip install --no-deps --target FOLDER rul-datasets==0.18.0 lightning lightning-utilities torchmetrics h5py``).
@@ -14,7 +15,6 @@ rul-datasets is measured where it can be imported (``--rul-datasets`` names a fo
 from __future__ import annotations
 
 import argparse
-import importlib
 import importlib.metadata
 import json
 import os
@@ -37,9 +37,6 @@ SUBSET, WINDOW, MAX_RUL, BATCH = "FD004", 30, 125, 256
 RESULT = Path(__file__).parent / "results" / "data_path.json"
 OURS, PANDAS, FIRST, AGAIN = "rulbook", "plain pandas", "rul-datasets, first use", "rul-datasets, again"
 INDEXED, LOADER = "one tensor, indexed", "DataLoader over a Dataset"
-
-
-# --- from files to windows -------------------------------------------------------------------------------------------
 
 
 def rulbook_way(root: Path, scratch: Path) -> Callable[[], int]:
@@ -95,7 +92,7 @@ def pandas_way(root: Path, scratch: Path) -> Callable[[], int]:
             values = engine[sensors].to_numpy(np.float32)[-WINDOW:]
             last.append(np.concatenate([np.repeat(values[:1], WINDOW - len(values), axis=0), values]))
         x_test, y_test = np.stack(last), np.minimum(rul, MAX_RUL)
-        assert len(x) == len(y) and len(x_test) == len(y_test)
+        assert (len(x), len(x_test)) == (len(y), len(y_test))
         return len(x) + len(x_test)
 
     return run
@@ -121,11 +118,8 @@ def rul_datasets_way(root: Path, scratch: Path) -> Callable[[], int]:
     return run
 
 
-# --- from windows to a network ---------------------------------------------------------------------------------------
-
-
 def feed(root: Path, loader: bool, train: bool, steps: int = 20) -> Callable[[], int]:
-    """Batches of 256 shuffled windows of FD001, on one thread; with ``train``, a step of the compact network on each."""
+    """Batches of 256 shuffled windows of FD001, one thread; with ``train``, a step of the compact network on each."""
     import torch
     from torch.utils.data import DataLoader, Dataset
 
@@ -172,6 +166,7 @@ def feed(root: Path, loader: bool, train: bool, steps: int = 20) -> Callable[[],
     return run
 
 
+NETWORK = tuple(f"{kind}: {way}" for kind in ("feed", "train") for way in (INDEXED, LOADER))
 WAYS: dict[str, Callable[[Path, Path], Callable[[], int]]] = {
     OURS: rulbook_way,
     PANDAS: pandas_way,
@@ -182,9 +177,6 @@ WAYS: dict[str, Callable[[Path, Path], Callable[[], int]]] = {
     f"train: {INDEXED}": lambda root, _: feed(root, loader=False, train=True),
     f"train: {LOADER}": lambda root, _: feed(root, loader=True, train=True),
 }
-
-
-# --- measuring -------------------------------------------------------------------------------------------------------
 
 
 def work(way: str, root: Path, scratch: Path) -> dict[str, float]:
@@ -229,6 +221,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, help="NASA's files (default: where rulbook finds them)")
     parser.add_argument("--rounds", type=int, default=7, help="measurements of each way (default 7)")
     parser.add_argument("--rul-datasets", metavar="FOLDER", help="import rul-datasets from here")
+    parser.add_argument("--files-only", action="store_true", help="leave out the second table")
     parser.add_argument("--out", type=Path, default=RESULT, help="the record to write")
     parser.add_argument("--worker", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
@@ -240,7 +233,7 @@ def main() -> None:
 
     root, extra = cmapss_folder(args.root).resolve(), args.rul_datasets
     version = has_rul_datasets(extra)
-    ways = [way for way in WAYS if version or way not in (FIRST, AGAIN)]
+    ways = [OURS, PANDAS, *([FIRST, AGAIN] if version else []), *([] if args.files_only else NETWORK)]
     if not version:
         print("rul-datasets cannot be imported here: left out (see --rul-datasets).", file=sys.stderr)
     taken: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
@@ -258,7 +251,9 @@ def main() -> None:
         "machine": machine(),
         "versions": {**versions(), "rul-datasets": version},
         "rounds": args.rounds,
-        "median": {way: {key: statistics.median(one[key] for one in runs) for key in runs[0]} for way, runs in taken.items()},
+        "median": {
+            way: {key: statistics.median(one[key] for one in runs) for key in runs[0]} for way, runs in taken.items()
+        },
         "runs": taken,
     }
     print(tables(record))
@@ -269,7 +264,9 @@ def main() -> None:
 def tables(record: dict[str, Any]) -> str:
     """The medians as two tables in Markdown."""
     median = record["median"]
-    lines = [f"| {SUBSET}, files to windows | seconds | x rulbook | of CPU time | x rulbook | MiB | x rulbook | windows |"]
+    lines = [
+        f"| {SUBSET}, files to windows | seconds | x rulbook | of CPU time | x rulbook | MiB | x rulbook | windows |"
+    ]
     lines.append("|---|---|---|---|---|---|---|---|")
     ours = median[OURS]
     for way in (OURS, PANDAS, FIRST, AGAIN):
@@ -279,6 +276,8 @@ def tables(record: dict[str, Any]) -> str:
                 f"| {one['cpu_seconds']:.3f} | {one['cpu_seconds'] / ours['cpu_seconds']:.1f} "
                 f"| {one['mib']:.0f} | {one['mib'] / ours['mib']:.1f} | {one['windows']:,.0f} |"
             )
+    if NETWORK[0] not in median:
+        return "\n".join(lines)
     lines += ["", "| windows to network, one thread | feeding, samples/s | training, samples/s |", "|---|---|---|"]
     for way in (INDEXED, LOADER):
         feeding, training = (median[f"{kind}: {way}"] for kind in ("feed", "train"))
@@ -290,10 +289,15 @@ def tables(record: dict[str, Any]) -> str:
 def machine() -> str:
     """Processor and cores, as the operating system names them."""
     try:
-        names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+        names = [
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ]
     except OSError:
         names = []
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
+    processor = names[0] if names else platform.processor() or platform.machine()
+    return f"{processor}, {os.cpu_count()} cores, {platform.system()}"
 
 
 def versions() -> dict[str, str]:

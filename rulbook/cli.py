@@ -286,7 +286,7 @@ def _add_exercises(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         export.run,
         "write the exercises for a class",
         "Student notebooks without solutions, instructor notebooks with them, and on request a master notebook that\n"
-        "Otter turns into an assignment. Needs a clone of the book.",
+        "Otter turns into an assignment.",
     )
     export.add_arguments(parser)
 

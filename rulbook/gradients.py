@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 __all__ = [
     "Balancer",
@@ -28,8 +29,7 @@ def task_gradients(losses: Losses, params: Sequence[Tensor]) -> Float[Tensor, "t
     """The gradient of each loss on all of ``params``, one flat row per task. The graph stays; ``.grad`` is not touched.
 
     Args:
-        losses: K scalar losses, as a (K,) tensor or a sequence. As a sequence, a loss with an infinite gradient cannot
-            spoil the rows of the others; stacked in one tensor it can (0 times infinity is NaN).
+        losses: K scalar losses, as a (K,) tensor or a sequence.
         params: Where the gradients are taken, n numbers in all: ``model.shared_parameters()`` for everything that the
             tasks share, ``model.last_shared_parameters()`` for the last shared layer, ``[z]`` for the representation.
             These are three different quantities, and so are their norms. A row is 0 where a loss does not reach.
@@ -39,11 +39,7 @@ def task_gradients(losses: Losses, params: Sequence[Tensor]) -> Float[Tensor, "t
     """
     if len(params) == 0:
         raise ValueError("params is empty: say where the gradients are to be taken.")
-    rows = []
-    for loss in checked_scalars(losses):
-        grads = torch.autograd.grad(loss, params, retain_graph=True, allow_unused=True, materialize_grads=True)
-        rows.append(torch.cat([grad.reshape(-1) for grad in grads]))
-    return torch.stack(rows)
+    return gradient_rows(loss_edges(losses), params)
 
 
 def task_gradient_norms(losses: Losses, params: Sequence[Tensor]) -> Float[Tensor, " task"]:
@@ -132,6 +128,33 @@ def checked_scalars(losses: Losses) -> list[Tensor]:
     return scalars
 
 
+def loss_edges(losses: Losses) -> list[GradientEdge]:
+    """Where the backward pass of each loss begins.
+
+    Losses that were stacked are taken from before the stack: a pass that starts behind it runs through all of them,
+    with zeros for the others, and zero times an infinite gradient is NaN.
+    """
+    scalars = checked_scalars(losses)
+    stack = losses.grad_fn if isinstance(losses, Tensor) else None
+    if stack is not None and stack.name() == "StackBackward0":
+        edges = [GradientEdge(node, output) for node, output in stack.next_functions if node is not None]
+        if len(edges) == len(scalars):
+            return edges
+    return [get_gradient_edge(loss) for loss in scalars]
+
+
+def gradient_rows(
+    edges: Sequence[GradientEdge], params: Sequence[Tensor], *, retain_graph: bool = True
+) -> Float[Tensor, "task n"]:
+    """As :func:`task_gradients`. Without ``retain_graph`` the last pass frees the memory of the graph."""
+    rows = params[0].new_empty(len(edges), sum(param.numel() for param in params))
+    for task, edge in enumerate(edges):
+        keep = retain_graph or task + 1 < len(edges)
+        grads = torch.autograd.grad(edge, params, retain_graph=keep, allow_unused=True, materialize_grads=True)
+        torch.cat([grad.reshape(-1) for grad in grads], out=rows[task])
+    return rows
+
+
 def row_norms(rows: Tensor) -> Tensor:
     """The length of each row, in single precision or better: half precision cannot hold the square of 256."""
     norms: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.promote_types(rows.dtype, torch.float32))
@@ -140,6 +163,5 @@ def row_norms(rows: Tensor) -> Tensor:
 
 def row_cosine(rows: Tensor) -> float:
     """The cosine between the first two rows; NaN if one is zero."""
-    first, second = rows[:2].to(torch.promote_types(rows.dtype, torch.float32))
-    # Unit vectors first: the product of two small norms may underflow where the norms do not.
-    return float((first / first.norm()) @ (second / second.norm()))
+    first, second = row_norms(rows[:2])
+    return float(torch.dot(rows[0], rows[1]) / first / second)

@@ -8,10 +8,19 @@ from collections.abc import Sequence
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.autograd.graph import get_gradient_edge
+from torch.autograd.graph import GradientEdge
 
 from rulbook._check import one_of, whole
-from rulbook.gradients import Balancer, Losses, StepReport, checked_scalars, row_cosine, row_norms, task_gradients
+from rulbook.gradients import (
+    Balancer,
+    Losses,
+    StepReport,
+    checked_scalars,
+    gradient_rows,
+    loss_edges,
+    row_cosine,
+    row_norms,
+)
 from rulbook.weighting import Weighting
 
 __all__ = ["MEASURES", "WeightedSum"]
@@ -104,19 +113,24 @@ class WeightedSum(Balancer):
         Raises:
             ValueError: If there are not as many losses as tasks, or a tensor is missing that ``measure`` needs.
         """
-        scalars = checked_scalars(losses)
+        values = torch.stack([loss.detach() for loss in checked_scalars(losses)])
+        if len(values) != self.weighting.tasks:
+            raise ValueError(f"losses holds {len(values)} losses: the weighting is for {self.weighting.tasks} tasks.")
+        edges = loss_edges(losses)
         shared = [param for param in shared if param.requires_grad]
-        if len(scalars) != self.weighting.tasks:
-            raise ValueError(f"losses holds {len(scalars)} losses: the weighting is for {self.weighting.tasks} tasks.")
         place = self._cheap_place(representation, last_shared)
         self.step += 1
         if not self._due():
-            return self._plain_step(scalars)
-        calibrating = self.calibrate is not None and int(self.measurements) % self.calibrate == 0
-        self.measurements += 1
-        if place and not calibrating:
-            return self._cheap_step(scalars, place)
-        return self._exact_step(scalars, shared, place)
+            weights, norms, cosine = self._plain_step(edges), None, None
+        else:
+            calibrating = self.calibrate is not None and int(self.measurements) % self.calibrate == 0
+            self.measurements += 1
+            if place and not calibrating:
+                (weights, norms), cosine = self._cheap_step(edges, place), None
+            else:
+                weights, norms, cosine = self._exact_step(edges, shared, place)
+        note = None if norms is None else _note(norms, self.weighting.eps)
+        return StepReport(values, weights.to(values, copy=True), norms, cosine, note)
 
     def reset(self) -> None:
         """Start again: the weighting, the counters and the calibration."""
@@ -150,35 +164,40 @@ class WeightedSum(Balancer):
             return list(last_shared)
         return []
 
-    def _plain_step(self, scalars: list[Tensor]) -> StepReport:
+    def _plain_step(self, edges: list[GradientEdge]) -> Tensor:
         if self.weighting.needs_norms:
             self.since += 1
         else:
             self.weights.copy_(self.weighting())
-        self._backward_once(scalars, self.weights)
-        return self._report(scalars, self.weights)
+        self._backward_once(edges, self.weights)
+        return self.weights
 
-    def _cheap_step(self, scalars: list[Tensor], place: list[Tensor]) -> StepReport:
-        norms = self._cheap_norms(scalars, place) * self.log_correction.exp()
+    def _cheap_step(self, edges: list[GradientEdge], place: list[Tensor]) -> tuple[Tensor, Tensor]:
+        norms = self._cheap_norms(edges, place)
+        norms *= self.log_correction.exp()
         weights = self._weigh(norms)
-        self._backward_once(scalars, weights)
-        return self._report(scalars, weights, norms)
+        self._backward_once(edges, weights)
+        return weights, norms
 
-    def _exact_step(self, scalars: list[Tensor], shared: Sequence[Tensor], place: list[Tensor]) -> StepReport:
+    def _exact_step(
+        self, edges: list[GradientEdge], shared: list[Tensor], place: list[Tensor]
+    ) -> tuple[Tensor, Tensor, float | None]:
+        if not shared:
+            raise ValueError("shared is empty: norms are measured on the shared parameters, and none can be trained.")
         reuse = self.measure != "naive"
-        params = _leaves(scalars, first=shared) if reuse else list(shared)
-        cheap_norms = self._cheap_norms(scalars, place) if place else None
-        rows = self._averaged(task_gradients(scalars, params))
+        cheap_norms = self._cheap_norms(edges, place) if place else None
+        params = _leaves(edges, first=shared) if reuse else shared
+        rows = self._averaged(gradient_rows(edges, params, retain_graph=not reuse))
         on_shared = rows[:, : sum(param.numel() for param in shared)]
-        norms = row_norms(on_shared)
+        norms, cosine = row_norms(on_shared), row_cosine(on_shared)
         if cheap_norms is not None:
             self._learn_correction(norms, cheap_norms)
         weights = self._weigh(norms)
         if reuse:
             _combine(params, rows, weights)
         else:
-            self._backward_once(scalars, weights)
-        return self._report(scalars, weights, norms, row_cosine(on_shared))
+            self._backward_once(edges, weights)
+        return weights, norms, None if math.isnan(cosine) else cosine
 
     def _weigh(self, norms: Tensor) -> Tensor:
         """Show the norms to the weighting, and take from its weights those of the broken tasks."""
@@ -190,14 +209,14 @@ class WeightedSum(Balancer):
         self.weights.copy_(weights)
         return torch.where(torch.isfinite(norms), weights.to(norms), 0.0)
 
-    def _cheap_norms(self, scalars: list[Tensor], place: list[Tensor]) -> Tensor:
-        rows = task_gradients(scalars, place)
+    def _cheap_norms(self, edges: list[GradientEdge], place: list[Tensor]) -> Tensor:
+        rows = gradient_rows(edges, place)
         if self.measure == "last_layer":
             return row_norms(self._averaged(rows))
-        # Each process holds its own samples of the representation, and the loss is the mean over the processes: the
-        # squares add up, and each gradient is one part in so many of what the process sees.
         if self.process_group is None:
             return row_norms(rows)
+        # The representation is no parameter: each process has the rows of its own samples, so squares add up over the
+        # processes. The loss is the mean over the processes, so each of these gradients counts one part of them all.
         squares = row_norms(rows) ** 2
         dist.all_reduce(squares, group=self.process_group)
         return squares.sqrt() / dist.get_world_size(self.process_group)
@@ -205,7 +224,7 @@ class WeightedSum(Balancer):
     def _learn_correction(self, norms: Tensor, cheap_norms: Tensor) -> None:
         """Move the log of exact over cheap towards what was just measured: a mean at first, then a moving one.
 
-        The quotient scatters by a factor of 1.4 from batch to batch (section 18.5), so a single one says little.
+        The quotient scatters by a third or more from batch to batch, so a single one says little.
         """
         quotient = (norms / cheap_norms).to(self.log_correction)
         usable = torch.isfinite(quotient) & (quotient > 0)
@@ -221,32 +240,24 @@ class WeightedSum(Balancer):
             rows /= dist.get_world_size(self.process_group)
         return rows
 
-    def _backward_once(self, scalars: list[Tensor], weights: Tensor) -> None:
+    def _backward_once(self, edges: list[GradientEdge], weights: Tensor) -> None:
         """One backward pass of the weighted sum. A task of weight 0 is left out: 0 times NaN would be NaN."""
         kept = [task for task, weight in enumerate(weights.tolist()) if weight != 0]
-        losses, factors = [scalars[task] for task in kept], [weights[task].to(scalars[task]) for task in kept]
         if not kept:
             return
+        begins, factors = [edges[task] for task in kept], [weights[task] for task in kept]
         if self.process_group is None:
-            torch.autograd.backward(losses, factors)
+            torch.autograd.backward(begins, factors)
             return
-        params = _leaves(scalars)
-        grads = torch.autograd.grad(losses, params, factors, allow_unused=True, materialize_grads=True)
+        params = _leaves(edges)
+        grads = torch.autograd.grad(begins, params, factors, allow_unused=True, materialize_grads=True)
         _add_to_grad(params, self._averaged(torch.cat([grad.reshape(-1) for grad in grads])))
 
-    def _report(
-        self, scalars: list[Tensor], weights: Tensor, norms: Tensor | None = None, cosine: float | None = None
-    ) -> StepReport:
-        values = torch.stack([loss.detach() for loss in scalars])
-        note = None if norms is None else _note(norms, self.weighting.eps)
-        known = cosine is not None and not math.isnan(cosine)
-        return StepReport(values, weights.to(values, copy=True), norms, cosine if known else None, note)
 
-
-def _leaves(scalars: Sequence[Tensor], first: Sequence[Tensor] = ()) -> list[Tensor]:
+def _leaves(edges: Sequence[GradientEdge], first: Sequence[Tensor] = ()) -> list[Tensor]:
     """Every tensor whose ``.grad`` a backward pass from the losses would fill: ``first``, then the others."""
     leaves = dict.fromkeys(first)
-    nodes = [get_gradient_edge(loss).node for loss in scalars]
+    nodes = [edge.node for edge in edges]
     seen = set(nodes)
     while nodes:
         node = nodes.pop()

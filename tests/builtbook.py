@@ -88,8 +88,10 @@ class BookPage:
             self.outside_requests.append(request.url)
 
     def goto(self, url: str) -> None:
-        """Open ``url`` and wait until the theme, the fonts and the mathematics are in place."""
+        """Open ``url`` and wait until the fonts, the mathematics and the live figures are in place."""
         self.page.goto(url, wait_until="load")
+        if self.page.locator('script[type="application/vnd.jupyter.widget-view+json"]').count():
+            self.page.wait_for_function("document.documentElement.dataset.anyhost === 'done'")
         self.page.evaluate(
             """async () => {
                  await window.MathJax?.startup?.promise;

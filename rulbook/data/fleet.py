@@ -99,12 +99,12 @@ def require_rows(frame: pd.DataFrame, columns: Sequence[str], source: str = "fra
         raise ValueError(f"{source} is empty: at least one cycle of one engine is needed.")
     for name in ("cycle", *columns):
         if not pd.api.types.is_numeric_dtype(frame[name]):
-            text = next((value for value in frame[name] if not _is_number(value)), frame[name].iloc[0])
+            text = next((value for value in frame[name] if not is_number(value)), frame[name].iloc[0])
             raise ValueError(f"{source} holds {text!r} in column {name}: it must hold numbers only.")
     numbers = frame[["cycle", *columns]].to_numpy(dtype=np.float64)
-    bad = np.argwhere(~np.isfinite(numbers))
-    if len(bad):
-        row, column = bad[0]
+    bad = ~np.isfinite(numbers)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
         name = ("cycle", *columns)[column]
         raise ValueError(
             f"{source} holds {numbers[row, column]} in column {name}, row {row + 1}: every value must be finite. "
@@ -120,7 +120,8 @@ def require_rows(frame: pd.DataFrame, columns: Sequence[str], source: str = "fra
         )
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether ``float`` takes it."""
     try:
         float(value)
     except (TypeError, ValueError):

@@ -231,7 +231,7 @@ def _conditions(scaled: NDArray[np.float64], n_conditions: int | None, random_st
     if wanted == 1:
         return one
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     # One thread: as fast on this little, the same sums on every machine, and no fight over cores between processes.
     with threadpool_limits(1):

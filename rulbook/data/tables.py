@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rulbook._check import existing_file, finite, same_length
 from rulbook.data.facts import COLUMNS, SENSORS_14, SETTINGS
-from rulbook.data.fleet import Fleet, engine_runs, require_columns, require_rows
+from rulbook.data.fleet import Fleet, engine_runs, is_number, require_columns, require_rows
 from rulbook.data.splits import cut_engines, split_engines
 
 __all__ = ["fleet_from_frame", "read_cmapss_text", "read_table"]
@@ -59,9 +58,9 @@ def read_table(path: str | Path, *, columns: Sequence[str] = (*SETTINGS, *SENSOR
         first = next((line for line in lines if line.strip()), None)
     if first is None:
         raise ValueError(f"{file.name} is empty: at least one cycle of one engine is needed.")
-    if "," not in first and all(map(_is_number, first.split())):
+    if "," not in first and all(map(is_number, first.split())):
         frame = read_cmapss_text(file)
-    elif all(map(_is_number, first.split(","))):
+    elif all(map(is_number, first.split(","))):
         raise ValueError(f"{file.name} starts with numbers: a CSV needs a first line that names its columns.")
     else:
         try:
@@ -160,19 +159,11 @@ def _first_fault(file: Path) -> str | None:
             if len(values) != len(COLUMNS):
                 return f"line {number} has {len(values)} values and {len(COLUMNS)} are wanted. Is the file cut off?"
             for name, value in zip(COLUMNS, values, strict=True):
-                if not _is_number(value):
+                if not is_number(value):
                     return f"line {number} holds {value!r} as {name}: a number is wanted."
                 if name in ("unit", "cycle") and not float(value).is_integer():
                     return f"line {number} holds {value!r} as {name}: a whole number is wanted."
     return None
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def rul_vector(text: str, source: str) -> NDArray[np.float64]:

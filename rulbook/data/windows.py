@@ -7,7 +7,6 @@ storing the rows and one index per window costs the rows. A batch is cut out whe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -166,9 +165,10 @@ def all_windows(
     runs = engine_runs(frame)
     rows, first, length = _fill_up_short_engines(features, runs, window)
     per_engine = length - window + 1
-    starts = np.repeat(first, per_engine) + _count_up(per_engine)
+    position = _count_up(per_engine)
+    starts = np.repeat(first, per_engine) + position
     # A window is labelled by its last row; that row of the table, since the filled-up rows have no label of their own.
-    last = np.repeat(runs.last, per_engine) - np.repeat(per_engine, per_engine) + 1 + _count_up(per_engine)
+    last = np.repeat(runs.last - per_engine + 1, per_engine) + position
     unit, cycle = frame["unit"].to_numpy(), frame["cycle"].to_numpy(dtype=np.int64)
     return Windows(rows, starts, window, unit[last], cycle[last], rul[last], cap, thresholds)
 
@@ -245,8 +245,7 @@ def _fill_up_short_engines(
     return np.repeat(features, repeats, axis=0), runs.first + before, runs.length + missing
 
 
-def _count_up(lengths: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+def _count_up(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """0, 1, …, a - 1, 0, 1, …, b - 1 for lengths (a, b)."""
-    lengths = np.asarray(lengths, dtype=np.int64)
     begin = np.repeat(np.cumsum(lengths) - lengths, lengths)
     return np.arange(lengths.sum(), dtype=np.int64) - begin

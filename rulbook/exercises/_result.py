@@ -97,4 +97,4 @@ def _marked(text: str) -> str:
 
 
 def _indented(text: str) -> str:
-    return textwrap.fill(text, width=100, initial_indent="    ", subsequent_indent="    ", break_long_words=False)
+    return textwrap.fill(text, width=80, initial_indent="    ", subsequent_indent="    ", break_long_words=False)

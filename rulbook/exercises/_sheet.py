@@ -120,6 +120,8 @@ def read_sheet(path: str | Path) -> Sheet:
     if not any(cell.cell_type == "code" for cell in sheet.opening):
         raise ValueError(f"{source.name}: no code cell before the first exercise imports `check`.")
     for exercise in sheet.exercises:
+        if role_of(exercise.cells[-1]) == "solution":
+            raise ValueError(f"{source.name}: exercise {exercise.number} ends with its solution, not with its check.")
         for role in ("stub", "solution", "check"):
             if not exercise.tagged(role):
                 raise ValueError(f"{source.name}: exercise {exercise.number} has no code cell tagged {role}.")
@@ -154,16 +156,20 @@ def student_notebook(sheet: Sheet) -> Notebook:
 
 def page_notebook(sheet: Sheet) -> Notebook:
     """What the book shows: every solution folded away under its stub, to be executed before it is stored."""
-    cells = []
-    for cell, following in zip(sheet.cells, [*sheet.cells[1:], None], strict=True):
+    cells, folded = [], False
+    for cell in sheet.cells:
         role = role_of(cell)
-        if role == "wrong":
-            continue
-        if role == "solution" and cell.cell_type == "markdown":
-            cell = markdown(f"{_FOLD}\n\n{cell.source}")
-        cells.append(_bare(cell))
-        if role == "solution" and (following is None or role_of(following) != "solution"):
+        if role == "solution" and not folded:
+            explained = cell.cell_type == "markdown"
+            cells.append(markdown(f"{_FOLD}\n\n{cell.source}" if explained else _FOLD))
+            folded = True
+            if explained:
+                continue
+        elif role != "solution" and folded:
             cells.append(markdown("</div>\n</details>"))
+            folded = False
+        if role != "wrong":
+            cells.append(_bare(cell))
     return notebook(cells)
 
 

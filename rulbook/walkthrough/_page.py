@@ -23,15 +23,12 @@ def as_html(name: str, steps: tuple[Step, ...]) -> str:
     chosen = next((i for i, step in enumerate(steps) if step.raised), 0)
     lines = "\n".join(_line(step, rows, i == chosen) for i, (step, rows) in enumerate(zip(steps, colored, strict=True)))
     title = escape(name)
-    # method=dialog: Enter must not submit. The attribute on the outside keeps JupyterLab's shortcuts out.
+    # method=dialog: Enter must not submit.
     return f"""\
-<div class="wt mathjax_ignore tex2jax_ignore" data-lm-suppress-shortcuts="true">
+<div class="wt mathjax_ignore tex2jax_ignore">
 <style>{_asset("walkthrough.css")}</style>
 <form class="wt-form" method="dialog">
-<div class="wt-head"><p class="wt-title"><code>{title}</code>, line by line</p>
-<div class="wt-nav" hidden><span class="wt-count"></span>
-<button type="button" class="wt-previous" aria-label="Previous line of {title}">↑</button>
-<button type="button" class="wt-next" aria-label="Next line of {title}">↓</button></div></div>
+<p class="wt-head"><span><code>{title}</code>, line by line</span></p>
 <div class="wt-lines" role="radiogroup" aria-label="Lines of {title}" style="--wt-lines: {len(steps)}">
 {lines}
 </div>
@@ -41,7 +38,7 @@ def as_html(name: str, steps: tuple[Step, ...]) -> str:
 
 
 def _line(step: Step, rows: list[str], chosen: bool) -> str:
-    code = "".join(
+    code = "<br>".join(
         f'<span class="wt-row" style="--wt-indent: {_indent(plain)}ch"><span class="wt-number">{number}</span> '
         f"<code>{row}</code></span>"
         for number, (plain, row) in enumerate(zip(step.code.split("\n"), rows, strict=True), step.number)
@@ -66,7 +63,7 @@ def _state(step: Step) -> str:
     if step.outcome:
         parts.append(f'<p class="wt-outcome">{escape(step.outcome.capitalize())}.</p>')
     if step.state:
-        parts.append(f'<dl class="wt-values">{"".join(map(_value, step.state))}</dl>')
+        parts.append(f'<ul class="wt-values">{"".join(map(_value, step.state))}</ul>')
     elif not (step.raised or step.outcome):
         parts.append('<p class="wt-outcome wt-idle">No value changes here.</p>')
     parts += map(_helper, step.calls)
@@ -77,8 +74,8 @@ def _state(step: Step) -> str:
 def _value(value: Value) -> str:
     word = f'<span class="wt-role">{ROLE_WORDS[value.role]}</span>' if ROLE_WORDS[value.role] else ""
     name = f"<code>{escape(value.name)}</code> " if value.name else ""
-    text = f"<dd><code>{escape(value.text)}</code></dd>" if value.text else "<dd></dd>"
-    return f'<div><dt>{word}{name}<span class="wt-kind">{escape(value.kind)}</span></dt>{text}</div>'
+    text = f'<br><code class="wt-data">{escape(value.text)}</code>' if value.text else ""
+    return f'<li>{word}{name}<span class="wt-kind">{escape(value.kind)}</span>{text}</li>'
 
 
 def _helper(call: HelperCall) -> str:
@@ -88,7 +85,7 @@ def _helper(call: HelperCall) -> str:
         fate = "wt-missed" if step.executes and not step.runs else ""
         code = "\n".join(colored)
         state = _state(step) if step.executes else ""
-        rows.append(f'<li class="{fate}"><pre><code>{code}</code></pre>{state}</li>')
+        rows.append(f'<li class="{fate}"><code>{code}</code>{state}</li>')
     title = f"<summary>Inside <code>{escape(call.name)}</code>{times}</summary>"
     return f'<details class="wt-helper">{title}<ol>{"".join(rows)}</ol></details>'
 

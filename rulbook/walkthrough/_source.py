@@ -93,7 +93,9 @@ class Source:
         return None if row_in_file is None else self._row_to_index.get(row_in_file - self._offset)
 
     def _read(self, node: ast.AST) -> None:
-        index = self._row_to_index[getattr(node, "lineno")]  # noqa: B009
+        index = self._row_to_index.get(getattr(node, "lineno", 0))
+        if index is None:
+            return  # Python 3.11 misplaces what stands inside an f-string of several rows.
         line = self.lines[index]
         match node:
             case ast.For() | ast.While() | ast.If() | ast.With():
@@ -126,11 +128,14 @@ class Source:
 
     def _take_docstring(self, function: ast.FunctionDef) -> None:
         docstring = ast.get_docstring(function)
-        if docstring is not None:
-            head = self.lines[self.definition]
-            summary = " ".join(docstring.split("\n\n")[0].split()).replace("``", "`")
-            head.note = "\n".join(filter(None, [summary, head.note]))
-            self.lines[self._row_to_index[function.body[0].lineno]].rows = ()
+        if docstring is None:
+            return
+        head, first = self.lines[self.definition], self.lines[self._row_to_index[function.body[0].lineno]]
+        summary = " ".join(docstring.split("\n\n")[0].split())
+        summary = re.sub(r":[a-z:]+:(?=`)", "", summary).replace("``", "`")
+        head.note = "\n".join(filter(None, [summary, head.note]))
+        if first is not head:
+            first.rows = ()
 
 
 def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:

@@ -208,9 +208,10 @@ class _Follower:
 
 
 def is_plain(code: CodeType) -> bool:
-    """Whether the code is that of a function made by ``def``, and no generator or coroutine."""
+    """Whether the code is that of a function made by ``def``: no lambda, class body, generator or coroutine."""
     special = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-    return not code.co_flags & special and not code.co_name.startswith("<")
+    is_function = code.co_flags & inspect.CO_OPTIMIZED and not code.co_name.startswith("<")
+    return bool(is_function) and not code.co_flags & special
 
 
 def _described(frame: FrameType) -> dict[str, Value]:

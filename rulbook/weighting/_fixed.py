@@ -26,7 +26,7 @@ class FixedWeights(Weighting):
         if len(values) < 2 or sum(values) == 0:
             raise ValueError(f"weights is {list(weights)}: at least two tasks are wanted, and one weight above 0.")
         super().__init__(len(values))
-        self.register_buffer("weights", torch.tensor(values, dtype=torch.float64).to(torch.get_default_dtype()))
+        self.register_buffer("weights", torch.tensor(values, dtype=torch.float64))
 
     @property
     def needs_norms(self) -> bool:
@@ -34,7 +34,7 @@ class FixedWeights(Weighting):
         return False
 
     def forward(self, norms: Shaped[Tensor, "..."] | None = None, *, steps: int = 1) -> Float[Tensor, " task"]:
-        """The weights, whatever the norms."""
+        """The weights, whatever the norms; in double precision, for the step to round."""
         return self.weights.clone()
 
     def extra_repr(self) -> str:

@@ -144,13 +144,12 @@ class Warmup(Wrapper):
 
     @torch.no_grad()
     def forward(self, norms: Shaped[Tensor, "..."] | None = None, *, steps: int = 1) -> Float[Tensor, " task"]:
-        """Equal weights while waiting, then those of the wrapped weighting."""
+        """Equal weights while waiting, in double precision, then those of the wrapped weighting."""
         if int(self.waited) >= self.steps:
             weights: Tensor = self.inner(norms, steps=steps)
             return weights
         self.waited += steps
-        dtype = torch.get_default_dtype() if norms is None else torch.promote_types(norms.dtype, torch.float32)
-        return torch.full((self.tasks,), 1 / self.tasks, dtype=dtype, device=self.waited.device)
+        return torch.full((self.tasks,), 1 / self.tasks, dtype=torch.float64, device=self.waited.device)
 
     def reset(self) -> None:
         """Wait again from the start."""

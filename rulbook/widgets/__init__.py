@@ -1,8 +1,8 @@
 '''Figures that a reader can move: in Jupyter with a kernel, and on a built page without one.
 
-A cell whose last expression is ``GradientDensity()`` shows the figure. Its settings are traits: ``figure.w_max`` has the
-value to which the reader dragged, and ``figure.w_max = 3`` moves the figure. Title, alternative text, a spoken read-out
-and a still picture (for code hosts, notebooks not yet run, and PDF) travel with it.
+A cell whose last expression is ``GradientDensity()`` shows the figure. Its settings are traits: ``figure.w_max`` has
+the value to which the reader dragged, and ``figure.w_max = 3`` moves the figure. Title, alternative text, a spoken
+read-out and a still picture (for code hosts, notebooks not yet run, and PDF) travel with it.
 
 A new figure is one class and one ES module beside it. ``cap.py``::
 
@@ -45,18 +45,19 @@ and ``cap.js``::
 The function is called anew with the whole state after every change and every resize; it draws from nothing and returns
 the read-out, a sentence with numbers. It gets
 
-* ``state``: the controls by name; ``data``: what ``tables()`` returned, arrays as ``{shape, values}`` (float32); ``colors``:
-  the book's palette (``colors.amnl``, ``colors.accent``, ``colors.others``); ``width`` in CSS pixels;
-* ``plot({x, y, height})``: a panel below the last one. An axis is ``{domain, label, ticks, format}``; ``ticks: []`` hides it.
-  Positions are in data units. A panel draws ``line(points)``, ``area(points)``, ``bar([x0, x1], [y0, y1])``, ``rule(x)``,
-  ``dot(point)``, ``text(point, words)``, ``labels([{at, text, color}])`` (moved apart where they would overlap) and
-  ``handle(point, {x: "trait"})``: a point to drag by mouse or finger, whose keyboard is the trait's own input.
-  ``behind(domainY)`` is the same panel with another scale along y;
+* ``state``: the controls by name; ``data``: what ``tables()`` returned, arrays as ``{shape, values}`` (float32);
+  ``colors``: the book's palette (``colors.amnl``, ``colors.accent``, ``colors.others``); ``width`` in CSS pixels;
+* ``plot({x, y, height})``: a panel below the last one. An axis is ``{domain, label, ticks, format}``; ``ticks: []``
+  hides it. Positions are in data units. A panel draws ``line(points)``, ``area(points)``, ``bar([x0, x1], [y0, y1])``,
+  ``rule(x)``, ``dot(point)``, ``text(point, words)``, ``labels([{at, text, color}])`` (moved apart where they would
+  overlap) and ``handle(point, {x: "trait"})``: a point to drag by mouse or finger, along x, y or both, whose keyboard
+  is the trait's own input. ``behind(domainY)`` is the same panel with another scale along y;
 * ``legend([{label, color, dash}])`` and ``table(head, rows)``, for what cannot be said by a label at the line itself.
 
-``shared.js`` also exports ``sum``, ``clip``, ``range``, ``fixed(value, digits)`` and ``percent(share, digits)``. Controls are
-:class:`Slider`, :class:`Choice`, :class:`Several` and :class:`Switch`. A number a reader sees either comes from a table that
-Python computed over the grid of the controls, or from a function that the module exports and a test holds to Python.
+``shared.js`` also exports ``sum``, ``clip``, ``range``, ``fixed(value, digits)`` and ``percent(share, digits)``.
+Controls are :class:`Slider`, :class:`Choice`, :class:`Several` and :class:`Switch`. A number that a reader sees comes
+either from a table that Python computed over the grid of the controls, or from a function that the module exports and a
+test holds to Python.
 '''
 
 from rulbook.widgets.controls import Choice, Several, Slider, Switch

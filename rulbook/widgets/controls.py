@@ -37,7 +37,7 @@ class Slider(traitlets.Float[float, float]):
     @property
     def grid(self) -> list[float]:
         """Every value the input can take, ascending."""
-        control = self.metadata["control"]
+        control: dict[str, Any] = self.metadata["control"]
         count = round((control["high"] - control["low"]) / control["step"]) + 1
         return [round(control["low"] + i * control["step"], control["digits"]) for i in range(count)]
 
@@ -48,9 +48,9 @@ class Slider(traitlets.Float[float, float]):
             ValueError: If it is out of range or between two steps.
             TraitError: If it is no number.
         """
-        control = self.metadata["control"]
+        control: dict[str, Any] = self.metadata["control"]
         number = within(str(self.name), super().validate(obj, value), control["low"], control["high"])
-        on_grid = round(number, control["digits"])
+        on_grid = round(number, int(control["digits"]))
         steps = (on_grid - control["low"]) / control["step"]
         if abs(number - on_grid) > 1e-9 or abs(steps - round(steps)) > 1e-6:
             raise ValueError(
@@ -60,7 +60,7 @@ class Slider(traitlets.Float[float, float]):
         return on_grid
 
 
-class Choice(traitlets.Unicode[str, str]):
+class Choice(traitlets.Unicode[str, str | bytes]):
     """One of a few names, shown as a select.
 
     Args:
@@ -94,11 +94,11 @@ class Several(traitlets.List[str]):
     def validate(self, obj: Any, value: Any) -> list[str]:
         """Return the names without repeats; ``ValueError`` if one is no choice."""
         choices = self.metadata["control"]["choices"]
-        names = {one_of(str(self.name), name, choices) for name in super().validate(obj, value)}
+        names = {one_of(str(self.name), name, choices) for name in super().validate(obj, value) or ()}
         return [name for name in choices if name in names]
 
 
-class Switch(traitlets.Bool[bool, bool]):
+class Switch(traitlets.Bool[bool, bool | int]):
     """Yes or no, shown as one checkbox.
 
     Args:

@@ -97,10 +97,11 @@ class LiveFigure(anywidget.AnyWidget):
         return f"{type(self).__name__}({', '.join(values)})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
-        data["text/plain"] = repr(self)
-        data["image/png"] = base64.b64encode(self.png()).decode("ascii")
-        return data, metadata
+        bundle = super()._repr_mimebundle_(**kwargs)
+        # anywidget says nothing of a widget without a view, and ours have one.
+        assert bundle is not None
+        data, metadata = bundle
+        return {**data, "text/plain": repr(self), "image/png": base64.b64encode(self.png()).decode("ascii")}, metadata
 
     def _describe(self) -> dict[str, Any]:
         return {

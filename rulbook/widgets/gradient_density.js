@@ -21,12 +21,10 @@ export default figure(({ state: { w_max, rul, subset, samples }, data: { counts,
   const behind = panel.behind([0, 0.55]);
   const share = (from, to) => sum(values.slice(from, to)) / total;
   for (const y of range(cap / 5 + 1, 0, 5)) behind.bar([y, y + 5], [0, share(y, y + 5)]);
-  const atCap = `${percent(share(cap), 0)} of all ${samples} sit at the cap`;
-  behind.text([cap, share(cap)], atCap, { dx: -6, dy: 12, anchor: "end" });
   panel.line([[0, plain], [135, plain]], { color: colors.baseline });
   panel.text([60, plain], "plain MSE", { dy: 17, color: colors.baseline });
-  const each = percent(share(0, 5));
-  behind.text([cap, share(0, 5)], `every 5 cycles below it: ${each}`, { dx: -6, dy: -6, anchor: "end" });
+  const bars = `${percent(share(cap), 0)} at the cap, ${percent(share(0, 5))} in the first bar`;
+  behind.text([cap, share(0, 5)], bars, { dx: -6, dy: -6, anchor: "end" });
   panel.line([[0, pull(0)], [cap, plain], [135, plain]], { color: colors.amnl });
   panel.text([30, pull(30)], `weighted, w_max = ${fixed(w_max, 1)}`, { dx: 8, dy: -8, color: colors.amnl });
   panel.rule(rul, { color: colors.accent });
@@ -42,7 +40,7 @@ export default figure(({ state: { w_max, rul, subset, samples }, data: { counts,
     const color = [colors.baseline, colors.amnl][i], low = 1.15 - i;
     strip.bar([0, shares[i]], [low, low + 0.7], { color });
     strip.bar([shares[i], 1], [low, low + 0.7]);
-    strip.text([shares[i], low + 0.35], `${name}: ${percent(shares[i])} from RUL ≤ ${near}`, { dx: 8, dy: 5, halo: false });
+    strip.text([shares[i], low + 0.35], `${name}: ${percent(shares[i])} from RUL ≤ ${near}`, { dx: 8, dy: 5, halo: false, strong: true });
   });
 
   const w = weight(rul, w_max, cap);

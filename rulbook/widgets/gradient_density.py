@@ -50,7 +50,7 @@ class GradientDensity(LiveFigure):
         w_max: Weight at failure, 1 to 5.
         rul: The test point, 0 to 125 cycles.
         subset: ``"FD001"`` to ``"FD004"``.
-        samples: ``"cycles"`` counts every cycle of every training engine, ``"windows"`` every 30-cycle window.
+        samples: ``"windows"`` counts every 30-cycle window of the training engines, ``"cycles"`` every cycle.
 
     Raises:
         ValueError: If a value is off its grid or no choice; the message names both.
@@ -59,16 +59,17 @@ class GradientDensity(LiveFigure):
     script = "gradient_density.js"
     title = "A weight makes samples near failure pull harder"
     alt = (
-        "Gradient of one sample against its true RUL, for a prediction that is 10 cycles late. The plain loss is a flat "
-        "line at 20 cycles. The weighted loss falls in a straight line from failure to the cap at 125 cycles, where both "
-        "meet. Behind them, a histogram of the training RULs: level up to the cap, with one tall bar at the cap."
+        "Gradient of one sample against its true RUL, for a prediction that is 10 cycles late. The plain loss is a "
+        "flat line at 20 cycles. The weighted loss falls in a straight line from failure to the cap at 125 cycles, "
+        "where both meet. Behind them, a histogram of the training RULs: level up to the cap, one tall bar at the cap. "
+        "Below, two bars: the share of the whole pull that comes from near failure, without and with the weight."
     )
-    hint = "set w_max to 1, where both lines are one. Then raise it and watch the lower bar: how much does near failure gain?"
+    hint = "set w_max to 1, where both lines are one. Then raise it: how much of the whole pull does near failure gain?"
 
     w_max = Slider(2.0, low=1, high=5, step=0.1, label="Weight at failure, w_max")
     rul = Slider(5, low=0, high=125, step=1, label="Test point, RUL", unit="cycles")
     subset = Choice("FD001", SUBSETS, label="Training set")
-    samples = Choice("cycles", ("cycles", "windows"), label="Count")
+    samples = Choice("windows", ("windows", "cycles"), label="Count")
 
     def tables(self) -> dict[str, Any]:
         """The histograms, with all that the sums of the figure need."""

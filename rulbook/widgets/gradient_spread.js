@@ -65,7 +65,8 @@ export default figure(({ state: { w_max, subset }, data, colors, plot, legend })
   panel.line([[log10(median), 0.061], [log10(tail), 0.061]], { color: colors.accent });
   panel.text([log10(median * tail) / 2, 0.061], `${fixed(tail / median, 1)}×`, { dy: -7, anchor: "middle", strong: true });
   panel.text([log10(median), 0.061], `half below ${fixed(median, 0)}`, { dx: -7, dy: 5, anchor: "end", color: colors.accent });
-  panel.text([log10(tail), 0.052], `99 % below ${fixed(tail, 0)}`, { dx: 7, dy: 5, color: colors.accent });
+  const side = tail > 130 ? { dx: -7, anchor: "end" } : { dx: 7 };
+  panel.text([log10(tail), 0.052], `99 % below ${fixed(tail, 0)}`, { ...side, dy: 5, color: colors.accent });
 
   const real = (w) => meanSquareWeight(counts, w), uniform = (w) => (1 + w + w * w) / 3;
   const grid = range(19, 1, 0.5);
@@ -77,7 +78,7 @@ export default figure(({ state: { w_max, subset }, data, colors, plot, legend })
   lower.line(grid.map((w) => [w, uniform(w)]), { color: colors.baseline, dash: "6 4", width: 2 });
   lower.line(grid.map((w) => [w, real(w)]), { color: colors.amnl });
   lower.text([7.5, uniform(7.5)], "if every RUL were equally common", { dx: -8, dy: -6, anchor: "end", color: colors.baseline });
-  lower.text([10, real(7)], `real windows of ${subset}`, { dy: 14, anchor: "end", color: colors.amnl });
+  lower.text([10, real(6)], `real windows of ${subset}`, { dy: 14, anchor: "end", color: colors.amnl });
   lower.handle([w_max, real(w_max)], { x: "w_max" });
 
   return (

@@ -1,7 +1,7 @@
 r"""How far a larger w_max spreads the gradients of single samples (section 14.3).
 
-Let residuals be normal with standard deviation :math:`\sigma` at every RUL. One sample's gradient, times the batch size,
-is :math:`G = 2 w(y) r`: a normal whose standard deviation depends on the sample's RUL. Over a training set, its
+Let residuals be normal with standard deviation :math:`\sigma` at every RUL. One sample's gradient, times the batch
+size, is :math:`G = 2 w(y) r`: a normal whose standard deviation depends on the sample's RUL. Over a training set, its
 magnitude is a mixture of half-normals, one for each RUL, and needs no simulation.
 """
 
@@ -99,13 +99,10 @@ class GradientSpread(LiveFigure):
     def picture(self, axes: Axes) -> None:
         """The distribution at w_max, over the one of the plain loss."""
         edges = 10 ** np.arange(0, 2.86, 0.05)
-        for w_max, style in (
-            (1.0, {"color": METHOD_COLORS["baseline"]}),
-            (self.w_max, {"color": METHOD_COLORS["amnl"]}),
-        ):
+        for w_max, color in ((1.0, METHOD_COLORS["baseline"]), (self.w_max, METHOD_COLORS["amnl"])):
             share, weights = _mixture(_windows()[self.subset], w_max)
             below = erf(edges[:, None] / (np.sqrt(2) * 2 * SIGMA * weights)) @ share
-            axes.stairs(np.diff(below), edges, label=f"w_max = {w_max:g}", linewidth=2, **style)
+            axes.stairs(np.diff(below), edges, label=f"w_max = {w_max:g}", linewidth=2, color=color)
         for q, name in ((0.5, "median"), (0.99, "99 %")):
             mark = magnitude_quantile(_windows()[self.subset], q, self.w_max)
             axes.axvline(mark, color=ACCENT, linestyle=":")

@@ -140,16 +140,17 @@ const plot = (scene, { x, y, height = 270, left = 46, right = 16 }) => {
       dot: ([a, b], { color, r = 4 } = {}) =>
         svg(panel, "circle", { class: "dot", cx: X(a), cy: Y(b), r, ...ink(color) }),
       text: ([a, b], text, { dx = 0, dy = 0, ...style } = {}) => write(text, X(a) + dx, Y(b) + dy, style),
-      // Dots with a label each; labels that would overlap are moved apart.
+      // Dots with a label each, moved apart where labels would overlap and kept above the axis.
       labels: (items) => {
-        let free = -Infinity;
         const sorted = items.map((item) => ({ ...item, py: Y(item.at[1]) })).sort((a, b) => a.py - b.py);
-        const side = X(items[0]?.at[0] ?? 0) > 0.7 * scene.width ? -1 : 1;
-        for (const { at: [a], text, color, py } of sorted) {
+        const places = [];
+        for (const { py } of sorted) places.push(Math.max(py - 12, (places.at(-1) ?? -Infinity) + 17));
+        for (let i = places.length, floor = bottom - 5; i-- > 0; floor -= 17) places[i] = Math.min(places[i], floor);
+        sorted.forEach(({ at: [a], text, color, py }, i) => {
+          const side = X(a) > 0.7 * scene.width ? -1 : 1;
           svg(panel, "circle", { class: "dot", cx: X(a), cy: py, r: 4, ...ink(color) });
-          free = Math.max(py - 12, free + 17);
-          write(text, X(a) + side * 14, free, { color, anchor: side > 0 ? "start" : "end" });
-        }
+          write(text, X(a) + side * 14, places[i], { color, anchor: side > 0 ? "start" : "end" });
+        });
       },
       // A point to drag. It moves the controls named by `along`, {x: name} or {y: name} or both; those keep their
       // native inputs, which are its keyboard.

@@ -2,7 +2,7 @@ import { figure, fixed } from "./shared.js";
 
 export default figure(({ state, data, colors, plot, table }) => {
   const { shapes, w_max, rul } = state;
-  const cap = 125, row = Math.round((w_max - 1.5) / 0.5);
+  const cap = 125, row = data.ceilings.indexOf(w_max);
   const chosen = shapes.map((name) => {
     const { weights, ...shape } = data.shapes[name];
     const [, length] = weights.shape;

@@ -24,7 +24,7 @@ class WeightSchedules(LiveFigure):
 
     Args:
         shapes: Names in :data:`rulbook.schedules.SCHEDULES`.
-        w_max: Weight at failure, 1.5 to 5.
+        w_max: Weight at failure, 1.2 to 4.8.
         rul: The RUL at which the weights are read, 0 to 125 cycles.
 
     Raises:
@@ -34,19 +34,21 @@ class WeightSchedules(LiveFigure):
     script = "weight_schedules.js"
     title = "Of six shapes, only the straight line breaks no constraint"
     alt = (
-        "Sample weight against true RUL for the chosen shapes. The linear schedule falls evenly from w_max at failure to 1 "
-        "at the cap of 125 cycles; the step jumps at 30 cycles; the exponential drops fast and then lies flat."
+        "Sample weight against true RUL for the chosen shapes. The linear schedule falls evenly from w_max at failure "
+        "to 1 at the cap of 125 cycles; the step jumps at 30 cycles; the exponential drops fast and then lies flat. "
+        "A table below names the constraints that each shape breaks."
     )
-    hint = "drag the point from 29 to 30 cycles and watch the step. Then tick geometric: at which w_max does it leave the line?"
+    hint = "drag the point from 29 to 30 cycles. Tick geometric: how large must w_max be before it leaves the line?"
 
     shapes = Several(["linear", "exponential", "step"], list(SCHEDULES), label="Shapes")
-    w_max = Slider(2.0, low=1.5, high=5, step=0.5, label="Weight at failure, w_max")
+    w_max = Slider(2.0, low=1.2, high=4.8, step=0.4, label="Weight at failure, w_max")
     rul = Slider(30, low=0, high=MAX_RUL, step=1, label="Read at RUL", unit="cycles")
 
     def tables(self) -> dict[str, Any]:
         """Weights over the whole grid, (w_max, RUL) per shape. What is broken does not depend on w_max."""
-        rul, ceilings = np.arange(MAX_RUL + 1), self.controls()["w_max"].grid
+        rul, ceilings = np.arange(MAX_RUL + 1), type(self).w_max.grid
         return {
+            "ceilings": ceilings,
             "constraints": len(CONSTRAINTS),
             "shapes": {
                 name: {

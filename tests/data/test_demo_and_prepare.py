@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import hashlib
 import json
 import subprocess
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rulbook.data import COLUMNS, OPERATING_POINTS, Fleet, demo_fleet, engine_runs, prepare
+from rulbook.data import COLUMNS, OPERATING_POINTS, Fleet, demo, demo_fleet, engine_runs, prepare
 
 
 def fingerprint(frame: pd.DataFrame) -> str:
@@ -23,6 +24,10 @@ def test_the_demo_fleet_is_the_same_on_every_machine():
     fleet = demo_fleet()
     assert (fingerprint(fleet.train), fingerprint(fleet.test)) == ("9eb9f97500141ba0", "7fb0d4e3b57842c0")
     assert fingerprint(demo_fleet(seed=1).train) != fingerprint(fleet.train)
+
+
+def test_the_example_in_the_documentation_is_true():
+    assert doctest.testmod(demo) == doctest.TestResults(failed=0, attempted=1)
 
 
 def test_the_demo_fleet_has_the_shape_of_nasas_files():

@@ -168,7 +168,7 @@ def test_progress_is_shown_and_one_hint_at_a_time():
         "  ✓ weight at the cap is 1",
         "  ✓ weight at failure is 2",
         "  ✗ weight at RUL 200 is 0.4, expected 1",
-        "    Your line goes on falling beyond the cap. What does the clip do where target exceeds max_rul?",
+        "    Your line goes on falling beyond the cap. What does the clip do where target",
     ]
     upside_down = check("14.3", lambda target, max_rul: target / max_rul - 5)
     assert [bool(finding.hint) for finding in upside_down.findings] == [True] + [False] * 5
@@ -178,9 +178,6 @@ def test_guessing_exercises_do_not_give_their_number_away():
     for guess in (0.1, 1.3, 1.5, 7.0, 10.0, 14.0, 20.0, 25.0, 100.0):
         assert "1.6" not in str(check("14.1", guess))
         assert "19.6" not in str(check("14.2", guess))
-
-
-# The pieces that chapters are made of ---------------------------------------------------------------------------------
 
 
 def test_an_exercise_of_ones_own():

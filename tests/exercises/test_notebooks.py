@@ -92,27 +92,48 @@ def test_an_instructor_notebook_runs_to_its_end(sheet):
     run_all(code_of(instructor_notebook(sheet)))
 
 
-def test_every_fold_of_the_page_is_closed(sheet):
-    class Folds(html.parser.HTMLParser):
-        open = seen = 0
+class Folds(html.parser.HTMLParser):
+    """Follows the page's dropdowns over the cells that they span."""
 
-        def handle_starttag(self, tag, attrs):
-            self.open += tag == "details"
-            self.seen += tag == "details"
-            assert self.open <= 1
+    open = seen = 0
 
-        def handle_endtag(self, tag):
-            self.open -= tag == "details"
+    def handle_starttag(self, tag, attrs):
+        self.open += tag == "details"
+        self.seen += tag == "details"
+        assert self.open <= 1
 
-    folds = Folds()
+    def handle_endtag(self, tag):
+        self.open -= tag == "details"
+        assert self.open >= 0
+
+
+def fold_states(sheet):
+    """The page's code cells, each with whether it stands in a fold, and how many folds there are."""
+    folds, states = Folds(), {}
     for cell in page_notebook(sheet).cells:
         if cell.cell_type == "markdown":
             folds.feed(cell.source)
             assert not folds.open or not re.search("^#", cell.source, re.MULTILINE), "a heading inside of a solution"
-        elif cell.source.startswith("check("):
-            assert not folds.open
+        else:
+            states[cell.source] = bool(folds.open)
     assert folds.open == 0
-    assert folds.seen == len(sheet.exercises)
+    return states, folds.seen
+
+
+def test_solutions_and_nothing_else_are_folded_away(sheet):
+    states, folds = fold_states(sheet)
+    for exercise in sheet.exercises:
+        for role in ("", "stub", "solution", "check"):
+            assert all(states[cell.source] == (role == "solution") for cell in exercise.tagged(role))
+    assert folds == len(sheet.exercises)
+
+
+def test_a_solution_may_do_without_an_explanation(tmp_path):
+    source = tmp_path / "1-small.md"
+    source.write_text(small_source(), encoding="utf-8")
+    states, folds = fold_states(read_sheet(source))
+    assert states == {"from rulbook.exercises import check": False, "x = ...": False, "x = 4": True, "x": False}
+    assert folds == 1
 
 
 def test_the_same_source_gives_the_same_notebook(sheet):

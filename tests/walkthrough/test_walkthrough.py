@@ -282,6 +282,23 @@ def test_packaged_helpers_are_followed_too():
     assert line(call.steps, "nearness").state[0].text == "[0.96, 0.84, 0.6, 0.28, 0, 0]"
 
 
+def test_a_class_made_on_the_way_is_no_helper():
+    def makes_a_class():
+        class Pair:
+            left = 1
+
+            def both(self):
+                return self.left
+
+        value = Pair().both()
+        return value
+
+    walk = walkthrough(makes_a_class, depth=1)
+    assert line(walk, "class Pair").calls == ()
+    assert said(line(walk, "class Pair")) == ["bound Pair: type = Pair"]
+    assert [call.name for call in line(walk, "value").calls] == ["both"]
+
+
 def test_recursion_counts_as_a_helper():
     def factorial(n):
         if n == 0:
@@ -386,6 +403,7 @@ def outcome(call):
         return repr(error)
 
 
+@settings(max_examples=30)
 @given(
     values=st.lists(st.floats() | st.integers() | st.text(max_size=2), max_size=8),
     limit=st.floats() | st.none(),
@@ -396,7 +414,7 @@ def test_any_run_gives_what_it_gives_untraced(values, limit, depth):
     assert outcome(lambda: walkthrough(branchy, values, limit, depth=depth).result) == plain
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(data=st.data(), size=st.integers(0, 12))
 def test_the_losses_give_bit_for_bit_what_they_give_untraced(data, size):
     batch = arrays(np.float64, size, elements=st.floats(-1e6, 1e6))
@@ -404,7 +422,7 @@ def test_the_losses_give_bit_for_bit_what_they_give_untraced(data, size):
     for loss in (reference.uniform_mse, reference.amnl_weighted_mse):
         plain = outcome(lambda loss=loss: [np.asarray(part).tobytes() for part in loss(pred, target)])
         walked = outcome(
-            lambda loss=loss: [np.asarray(part).tobytes() for part in walkthrough(loss, pred, target, depth=2).result]
+            lambda loss=loss: [np.asarray(part).tobytes() for part in walkthrough(loss, pred, target).result]
         )
         assert walked == plain
 
@@ -496,6 +514,31 @@ def test_a_value_that_cannot_be_read_does_not_disturb_the_run():
 
 
 # ---- What can be walked through
+
+
+def test_odd_shapes_of_functions():
+    # fmt: off
+    def short(x): return 2 * x
+
+    def documented(x): "Only words, see :func:`len` and ``x``."
+
+    def wordy(x):
+        text = f"""
+            {x}
+
+            # no comment: {x + 1}
+        """
+        if x: return text.split()  # noqa: E701
+        return None
+
+    # fmt: on
+    assert said(*walkthrough(short, 2).steps) == ["argument x: int = 2", "returned int = 4"]
+    (step,) = walkthrough(documented, 2).steps
+    assert step.note == "Only words, see `len` and `x`."
+    walk = walkthrough(wordy, 1)
+    assert "# no comment" in line(walk, "text").code
+    assert line(walk, "if x").outcome == ""
+    assert said(line(walk, "if x")) == ["returned list of 5 = ['1', '#', 'no', 'comment:', '2']"]
 
 
 def doubling(f):
@@ -678,6 +721,19 @@ def test_two_processes_write_the_same_text():
     assert texts[0] == texts[1]
     assert "0x…" in texts[0]
     assert "thing: object\n" in texts[0]
+
+
+def test_the_page_form_escapes_what_it_shows():
+    def hostile(text):
+        # A <b>note</b> with `a < b`.
+        text += "<script>alert(1)</script>"
+        raise ValueError(text)
+
+    page = walkthrough(hostile, "<img src=x>")._repr_html_()
+    assert page.count("<script>") == 1
+    assert "<img" not in page
+    assert "<b>" not in page
+    assert "A &lt;b&gt;note&lt;/b&gt; with <code>a &lt; b</code>." in page
 
 
 # ---- Values

@@ -23,7 +23,11 @@ def ranks(tmp_path_factory):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[1])}
     subprocess.run(
-        [*command, str(HERE / "two_processes.py"), str(out)], env=environment, check=True, timeout=240, capture_output=True
+        [*command, str(HERE / "two_processes.py"), str(out)],
+        env=environment,
+        check=True,
+        timeout=240,
+        capture_output=True,
     )
     return [torch.load(out / f"{rank}.pt", weights_only=True) for rank in range(2)]
 

@@ -108,7 +108,7 @@ def test_torchjds_methods_set_every_gradient(name):
 
 
 def test_upgrad_conflicts_with_no_task_where_the_mean_does():
-    network = Network(seed=4)
+    network = Network(seed=2)
     network.step(METHODS["upgrad"].make_balancer())
     jacobian = task_gradients(network.losses(network.encode()), network.shared())
     assert (jacobian @ jacobian.mean(dim=0)).min() < 0
@@ -199,9 +199,9 @@ def test_gradnorm_needs_no_double_backward():
 
 def test_gradnorm_with_alpha_zero_comes_to_equal_pulls():
     network, balancer = Network(), GradNorm(alpha=0.0).double()
-    optimizer = torch.optim.SGD(balancer.parameters(), lr=0.001)
+    optimizer = torch.optim.SGD(balancer.parameters(), lr=0.004)
     first = network.step(balancer)
-    for _ in range(600):
+    for _ in range(150):
         optimizer.zero_grad()
         report = network.step(balancer)
         optimizer.step()

@@ -94,7 +94,9 @@ def test_grace_mixes_the_tasks_once(seed):
     pred, target, logits, labels = as_torch(batch(seed))
     mse, cross_entropy = task_losses(pred, logits, target, labels, w_max=2.0)
     weights = torch.from_numpy(reference.inverse_gradient_weights(NORMS))
-    assert_close(GRACE()(pred, target, logits, labels, NORMS), weights[0] * mse + weights[1] * cross_entropy, rtol=1e-6, atol=0)
+    assert_close(
+        GRACE()(pred, target, logits, labels, NORMS), weights[0] * mse + weights[1] * cross_entropy, rtol=1e-6, atol=0
+    )
 
 
 def test_norms_enter_as_constants():

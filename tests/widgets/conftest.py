@@ -63,7 +63,9 @@ def open_figures(browser: Browser, figures_page: Path) -> Iterator[OpenFigures]:
     """``open_figures(theme="light", width=1280, touch=False)``: the page, from the disk, once its figures are drawn."""
     contexts: list[BrowserContext] = []
 
-    def open_(*, theme: str = "light", width: int = 1280, touch: bool = False, reduced: str = "no-preference") -> Watched:
+    def open_(
+        *, theme: str = "light", width: int = 1280, touch: bool = False, reduced: str = "no-preference"
+    ) -> Watched:
         context = browser.new_context(
             color_scheme=theme, viewport={"width": width, "height": 900}, has_touch=touch, reduced_motion=reduced
         )

@@ -34,7 +34,9 @@ def state(**traits: Any) -> dict[str, Any]:
 def host(page: Page, models: dict[str, dict[str, Any]], views: list[str]) -> None:
     """A page as myst-nb writes it, with the host at its end."""
     kind = "application/vnd.jupyter.widget"
-    shown = "".join(f'<div><script type="{kind}-view+json">{json.dumps({"model_id": view})}</script></div>' for view in views)
+    shown = "".join(
+        f'<div><script type="{kind}-view+json">{json.dumps({"model_id": view})}</script></div>' for view in views
+    )
     stored = f'<script type="{kind}-state+json">{json.dumps({"state": models})}</script>'
     page.set_content(f"<!doctype html><title>page</title>{stored}{shown}<script>{HOST}</script>")
     page.wait_for_function("document.documentElement.dataset.anyhost === 'done'")
@@ -71,7 +73,10 @@ def test_binary_traits_are_put_back_where_they_belong(blank: Page) -> None:
     [
         ({"a": {"state": {"_model_module": "@jupyter-widgets/controls"}}}, "This control needs a running kernel"),
         ({}, "This control needs a running kernel"),
-        ({"a": state(_esm="export default { render() { throw new Error('no data'); } };")}, "could not be drawn: no data"),
+        (
+            {"a": state(_esm="export default { render() { throw new Error('no data'); } };")},
+            "could not be drawn: no data",
+        ),
         ({"a": state(_esm="export default {")}, "could not be drawn: "),
     ],
 )
@@ -90,20 +95,15 @@ def test_a_figure_that_is_taken_away_leaves_nothing_behind(blank: Page) -> None:
     left = blank.evaluate(
         """async (traits) => {
           let listeners = 0;
-          for (const target of [EventTarget.prototype, ResizeObserver.prototype]) {
-            const [start, stop] = target === EventTarget.prototype ? [] : ["observe", "disconnect"];
-            if (!start) continue;
-            for (const [name, change] of [[start, 1], [stop, -1]]) {
-              const real = target[name];
-              target[name] = function (...args) { listeners += change; return real.apply(this, args); };
-            }
+          for (const [name, change] of [["observe", 1], ["disconnect", -1]]) {
+            const real = ResizeObserver.prototype[name];
+            ResizeObserver.prototype[name] = function (...args) { listeners += change; return real.apply(this, args); };
           }
           const model = {
             get: (name) => (name in traits ? structuredClone(traits[name]) : undefined),
             set() {}, save_changes() {},
             on() { listeners += 1; }, off() { listeners -= 1; },
           };
-          // Float32Array.from stands in for the binary form, which the page tests cover.
           for (const kinds of Object.values(traits._data.counts))
             for (const kind in kinds) {
               const values = Float32Array.from(kinds[kind]);

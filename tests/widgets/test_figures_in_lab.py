@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -27,9 +28,10 @@ CELLS = (
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a JupyterLab of our own, on this machine only, with one notebook in it."""
+def lab(stored_notebook: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a JupyterLab of our own, on this machine only, with two notebooks in it."""
     folder = tmp_path_factory.mktemp("lab")
+    shutil.copy(stored_notebook, folder / "stored.ipynb")
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "figure.ipynb")
@@ -63,7 +65,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             except OSError:
                 assert server.poll() is None, (folder / "lab.log").read_text()
                 time.sleep(0.5)
-        yield f"{address}/lab/tree/figure.ipynb"
+        yield f"{address}/lab/tree/"
     finally:
         server.terminate()
         server.wait(timeout=30)
@@ -75,7 +77,7 @@ def notebook(lab: str, browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 1000}, reduced_motion="reduce")
     page = context.new_page()
     page.set_default_timeout(60_000)
-    page.goto(lab)
+    page.goto(f"{lab}figure.ipynb")
     page.locator(".jp-Notebook .jp-CodeCell").nth(2).wait_for()
     page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for()
     yield page
@@ -125,3 +127,13 @@ def test_what_is_dragged_is_read_in_the_next_cell_and_what_is_set_is_shown(noteb
     expect(figure.get_by_label("Training set")).to_have_value("FD003", timeout=60_000)
     expect(figure.get_by_label("Weight at failure")).to_have_value("4.5")
     expect(readout).to_contain_text("In FD003, ")
+
+
+def test_a_notebook_not_yet_run_shows_pictures(lab: str, browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    page = context.new_page()
+    page.goto(f"{lab}stored.ipynb")
+    picture = page.locator(".jp-OutputArea-output img").first
+    expect(picture).to_be_visible(timeout=60_000)
+    assert picture.evaluate("(image) => image.naturalWidth") > 600
+    context.close()

@@ -1,4 +1,4 @@
-"""The Python half of a figure: its traits refuse bad values, it prints the same everywhere, its tables are rulbook's."""
+"""The Python half of a figure: its traits refuse bad values, it prints the same everywhere, its tables are right."""
 
 from __future__ import annotations
 
@@ -18,7 +18,16 @@ from hypothesis import strategies as st
 
 from rulbook import reference
 from rulbook.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
-from rulbook.widgets import Choice, GradientDensity, GradientSpread, LiveFigure, Several, Slider, Switch, WeightSchedules
+from rulbook.widgets import (
+    Choice,
+    GradientDensity,
+    GradientSpread,
+    LiveFigure,
+    Several,
+    Slider,
+    Switch,
+    WeightSchedules,
+)
 from rulbook.widgets.figure import compose
 from rulbook.widgets.gradient_density import near_failure_share
 from rulbook.widgets.gradient_spread import magnitude_quantile, mean_square_weight
@@ -38,10 +47,13 @@ def array(packed: dict[str, Any]) -> np.ndarray:
         (lambda: GradientDensity(w_max=2.05), "w_max is 2.05: it must lie on the grid from 1 to 5 in steps of 0.1."),
         (lambda: GradientDensity(rul=-1), "rul is -1.0: it must lie between 0 and 125."),
         (lambda: GradientDensity(subset="FD005"), "subset is 'FD005': it must be one of FD001, FD002, FD003, FD004."),
-        (lambda: GradientDensity(samples="rows"), "samples is 'rows': it must be one of cycles, windows."),
-        (lambda: GradientDensity(max_rul=130), "max_rul is no control of GradientDensity: it has w_max, rul, subset, s"),
+        (lambda: GradientDensity(samples="rows"), "samples is 'rows': it must be one of windows, cycles."),
+        (
+            lambda: GradientDensity(max_rul=130),
+            "max_rul is no control of GradientDensity: it has w_max, rul, subset, s",
+        ),
         (lambda: WeightSchedules(shapes=["cubic"]), "shapes is 'cubic': it must be one of linear, constant, "),
-        (lambda: WeightSchedules(w_max=1), "w_max is 1.0: it must lie between 1.5 and 5."),
+        (lambda: WeightSchedules(w_max=1), "w_max is 1.0: it must lie between 1.2 and 4.8."),
         (lambda: GradientSpread(w_max=10.1), "w_max is 10.1: it must lie between 1 and 10."),
     ],
 )
@@ -69,7 +81,7 @@ def test_every_value_of_the_grid_is_taken_as_it_is_spelled(value: float) -> None
 
 def test_the_grid_is_what_the_input_steps_through() -> None:
     assert GradientDensity.controls()["w_max"].grid == [i / 10 for i in range(10, 51)]
-    assert WeightSchedules.controls()["w_max"].grid == [1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0]
+    assert WeightSchedules.controls()["w_max"].grid == [1.2, 1.6, 2.0, 2.4, 2.8, 3.2, 3.6, 4.0, 4.4, 4.8]
     assert GradientDensity.controls()["rul"].grid == list(range(126))
 
 
@@ -80,7 +92,7 @@ def test_several_keeps_the_order_of_its_choices_and_no_repeats() -> None:
 @pytest.mark.parametrize(
     ("figure", "text"),
     [
-        (GradientDensity, "GradientDensity(w_max=2.0, rul=5.0, subset='FD001', samples='cycles')"),
+        (GradientDensity, "GradientDensity(w_max=2.0, rul=5.0, subset='FD001', samples='windows')"),
         (WeightSchedules, "WeightSchedules(shapes=['linear', 'exponential', 'step'], w_max=2.0, rul=30.0)"),
         (GradientSpread, "GradientSpread(w_max=2.0, subset='FD001')"),
     ],
@@ -122,7 +134,7 @@ def test_the_table_of_schedules_is_rulbooks_over_the_whole_grid() -> None:
             # The figure draws the line on beyond the cap.
             assert SCHEDULES[name]([140], 125, w_max)[0] == pytest.approx(row[-1], rel=1e-6)
             assert broken_constraints(SCHEDULES[name], 125, w_max) == shape["broken"]
-    np.testing.assert_allclose(array(data["shapes"]["linear"]["weights"])[1], reference.failure_weights(rul), rtol=1e-6)
+    np.testing.assert_allclose(array(data["shapes"]["linear"]["weights"])[2], reference.failure_weights(rul), rtol=1e-6)
     assert data["constraints"] == len(CONSTRAINTS)
 
 
