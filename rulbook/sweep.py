@@ -86,7 +86,7 @@ def _multiplied(grid: dict[str, Any]) -> Iterator[PlannedRun]:
     unknown = sorted(set(grid) - set(_AXES) - settings)
     if unknown:
         raise ValueError(f"sweep has {', '.join(unknown)}: known are {', '.join([*_AXES, *sorted(settings)])}.")
-    axes = {"datasets": [], "methods": [], "presets": ["compact"], "seeds": [0]}
+    axes: dict[str, list[Any]] = {"datasets": [], "methods": [], "presets": ["compact"], "seeds": [0]}
     axes |= {name: grid.pop(name) for name in _AXES if name in grid}
     for name, values in axes.items():
         if not isinstance(values, list) or not values:
@@ -138,7 +138,7 @@ def run_sweep(
             for future in futures:
                 future.cancel()
             raise
-    return [record for run in runs if (record := _record(run, folder)) is not None]
+    return [found for run in runs if (found := _record(run, folder)) is not None]
 
 
 def _record(run: PlannedRun, folder: Path) -> dict[str, Any] | None:

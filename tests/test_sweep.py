@@ -54,7 +54,7 @@ def test_a_file_at_fault_is_refused(tmp_path, capsys, text, words):
 
 
 def test_one_run_cannot_be_planned_in_two_ways():
-    with pytest.raises(ValueError, match="plans demo-amnl-compact-0 twice"):
+    with pytest.raises(ValueError, match="plans demo-baseline-compact-0 twice"):
         plan([{**SMALL, "epochs": 1}, {**SMALL, "epochs": 2}])
 
 

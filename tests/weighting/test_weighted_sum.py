@@ -191,46 +191,37 @@ def test_every_k_steps_holds_the_weights_between_and_keeps_the_pace():
     assert measured == [3, 7, 11, 15]
 
 
-def solvable(seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """A batch whose targets follow from its last cycle, so that training moves the norms apart."""
-    x, _, _ = batch(seed, size=64)
-    rul = (62 + 40 * x[:, -1].sum(dim=1)).clamp(0, 125)
-    return x, rul, (rul < 80).long() + (rul < 30).long()
+def replay(balancer: WeightedSum, exact: torch.Tensor, cheap: torch.Tensor) -> torch.Tensor:
+    """The path of the first task's weight when the norms are these, (steps, 2) each, at either place."""
+    weights = []
+    for on_shared, at_place in zip(exact, cheap, strict=True):
+        shared, place = (torch.zeros(2, dtype=torch.float64, requires_grad=True) for _ in range(2))
+        # Losses linear in each place, with just these gradient norms there.
+        losses = on_shared * shared + at_place * place
+        report = balancer.backward(losses, shared=[shared], representation=place, last_shared=[place])
+        weights.append(report.weights[0])
+    return torch.stack(weights)
 
 
-@pytest.mark.parametrize(("measure", "worst"), [("last_layer", 0.4), ("representation", 0.15)])
-def test_calibration_tracks_the_exact_weights(measure, worst):
-    """On a network that trains: within 5 % with the floor in place, less closely without a floor to hide behind."""
-    model = small_model(1)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-    weightings = {floor: InverseGradient(floor=floor, warmup=0, beta=0.95) for floor in (0.05, 0.0)}
-    settings = [(floor, calibrate) for floor in weightings for calibrate in (None, 10)]
-    forms = {
-        (floor, calibrate): WeightedSum(copy.deepcopy(weightings[floor]), measure=measure, calibrate=calibrate)
-        for floor, calibrate in settings
-    }
-    errors = {setting: [] for setting in settings}
-    for step in range(80):
-        x, rul, health = solvable(step)
-        norms = task_gradient_norms(task_losses(*model(x), rul, health), model.shared_parameters())
-        exact = {floor: weighting(norms) for floor, weighting in weightings.items()}
-        for (floor, calibrate), form in forms.items():
-            weights = one_step_on(model, form, x, rul, health).weights
-            errors[floor, calibrate].append(float((weights / exact[floor] - 1).abs().max()))
-        optimizer.step()
-    assert max(errors[0.05, 10]) < 0.05
-    assert max(errors[0.0, 10]) < worst
-    if measure == "representation":
-        # Uncalibrated, the ratio at the representation is another quantity altogether.
-        assert max(errors[0.0, None]) > 4 * max(errors[0.0, 10])
+@pytest.mark.parametrize("measure", ["last_layer", "representation"])
+@pytest.mark.parametrize(("scatter", "floor"), [(0.0, 0.0), (0.35, 0.05)])
+def test_calibration_tracks_the_exact_weights_within_five_percent(measure, scatter, floor):
+    """Norms as they were measured on FD001: a ratio that grows, another one at the cheap place, a drifting quotient.
 
-
-def one_step_on(model, balancer, x, rul, health):
-    model.zero_grad(set_to_none=True)
-    representation = model.encode(x)
-    losses = task_losses(*model.heads(representation), rul, health)
-    places = {"representation": representation, "last_shared": model.last_shared_parameters()}
-    return balancer.backward(losses, shared=model.shared_parameters(), **places)
+    If the quotient drifts but does not scatter, the weights are followed without a floor. With the measured scatter of
+    a third, a floor of 0.05 is needed to stay within 5 % at every single step.
+    """
+    generator = torch.Generator().manual_seed(7)
+    time = torch.linspace(0, 1, 600, dtype=torch.float64)[:, None]
+    noise = lambda size: size * torch.randn(600, 2, generator=generator, dtype=torch.float64)  # noqa: E731
+    exact = torch.tensor([600.0, 0.8]) * torch.tensor([3.0, 1.5]) ** time * noise(0.4).exp()
+    quotient = torch.tensor([150.0, 60.0]) * torch.tensor([2.0, 1.2]) ** time * noise(scatter).exp()
+    exact_path, calibrated, raw = (
+        replay(WeightedSum(InverseGradient(floor=floor, warmup=0), **settings), exact, exact / quotient)
+        for settings in ({}, {"measure": measure, "calibrate": 20}, {"measure": measure})
+    )
+    assert float((calibrated / exact_path - 1).abs().max()) < 0.05
+    assert float((raw / exact_path - 1).abs().max()) > (1.0 if floor == 0 else 0.05)
 
 
 @pytest.mark.parametrize(
