@@ -31,11 +31,11 @@ def learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6))
     epoch = history["epoch"]
     best = history.iloc[int(history["validation_rmse"].argmin())]
-    left.plot(epoch, history["loss_rul"], color=METHOD_COLORS["amnl"], label="RUL loss (cycles²)")
-    left.plot(epoch, history["loss_health"], color=METHOD_COLORS["gaba"], label="health loss (nats)")
-    left.set(yscale="log", xlabel="epoch", ylabel="training loss", title="Both losses, one scale apart")
+    left.plot(epoch, history["loss_rul"], color=OTHERS[1], label="RUL loss (cycles²)")
+    left.plot(epoch, history["loss_health"], color=OTHERS[0], label="health loss (nats)")
+    left.set(yscale="log", xlabel="epoch", ylabel="training loss", title="Both losses, on one logarithmic scale")
     left.legend()
-    right.plot(epoch, history["validation_rmse"], color=METHOD_COLORS["grace"])
+    right.plot(epoch, history["validation_rmse"], color=OTHERS[3])
     right.plot(best["epoch"], best["validation_rmse"], "o", color=ACCENT, markersize=8)
     right.annotate(
         f"epoch {best['epoch']:.0f}: {best['validation_rmse']:.2f}",
@@ -67,9 +67,9 @@ def predicted_against_true(evaluation: Evaluation, *, title: str = "") -> Figure
     axes.fill_between([0, top], [0, top], [top, top], color=OTHERS[4], alpha=0.08, linewidth=0)
     axes.plot([0, top], [0, top], color=METHOD_COLORS["baseline"], linewidth=1, label="perfect")
     dots: dict[str, Any] = {"edgecolors": "white", "linewidths": 0.5, "s": 38}
-    for side, color, marker, label in ((late, "gaba", "o", "late"), (~late, "amnl", "s", "early")):
+    for side, color, marker, label in ((late, OTHERS[4], "o", "late"), (~late, OTHERS[1], "s", "early")):
         true, predicted = evaluation.true_rul[side], evaluation.rul[side]
-        axes.scatter(true, predicted, color=METHOD_COLORS[color], marker=marker, label=label, **dots)
+        axes.scatter(true, predicted, color=color, marker=marker, label=label, **dots)
     share = 100.0 * float(np.mean(late))
     error = rmse(evaluation.rul, evaluation.true_rul)
     axes.set(

@@ -105,7 +105,7 @@ def test_the_ten_lines_of_the_readme_train_a_model(capsys):
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
     # The same lines on a fleet that needs no download, for one epoch.
     code = code.replace("import load_cmapss,", "import demo_fleet,")
-    code = code.replace('load_cmapss("FD001")', "demo_fleet(engines=10, test_engines=4)")
+    code = code.replace('load_cmapss("FD001")', "demo_fleet(engines=5, test_engines=3)")
     code = code.replace("seed=0)", "seed=0, epochs=1)")
     exec(compile(code, "README.md", "exec"), {})
     assert re.search(r"epoch 1: RMSE \d+\.\d cycles, NASA score \d+", capsys.readouterr().out)

@@ -69,10 +69,19 @@
     }
   };
 
-  const start = async () => {
-    const models = new Map();
+  // The state stands in the head of the page: modules are fetched while the rest of the page is parsed.
+  const models = new Map();
+  const read = () => {
     for (const tag of tags("state"))
-      for (const [id, record] of Object.entries(JSON.parse(tag.textContent).state)) models.set(id, new Model(record));
+      for (const [id, record] of Object.entries(JSON.parse(tag.textContent).state)) {
+        if (models.has(id)) continue;
+        models.set(id, new Model(record));
+        if (record.state._esm) load(record.state._esm).catch(() => {});
+      }
+  };
+
+  const start = async () => {
+    read();
     await Promise.all(
       [...tags("view")].map((tag) => {
         const el = document.createElement("div");
@@ -83,6 +92,8 @@
     document.documentElement.dataset.anyhost = "done";
   };
 
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start, { once: true });
+  read();
+  // Once the page is parsed, and before deferred scripts run: figures do not wait for the mathematics.
+  if (document.readyState === "loading") document.addEventListener("readystatechange", start, { once: true });
   else start();
 })();

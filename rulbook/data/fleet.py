@@ -101,18 +101,16 @@ def require_rows(frame: pd.DataFrame, columns: Sequence[str], source: str = "fra
         if not pd.api.types.is_numeric_dtype(frame[name]):
             text = next((value for value in frame[name] if not is_number(value)), frame[name].iloc[0])
             raise ValueError(f"{source} holds {text!r} in column {name}: it must hold numbers only.")
-    numbers = frame[["cycle", *columns]].to_numpy(dtype=np.float64)
-    bad = ~np.isfinite(numbers)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        name = ("cycle", *columns)[column]
-        raise ValueError(
-            f"{source} holds {numbers[row, column]} in column {name}, row {row + 1}: every value must be finite. "
-            "Is the file cut off?"
-        )
+        numbers = frame[name].to_numpy(dtype=np.float64)
+        if not np.isfinite(numbers).all():
+            row = int(np.argmin(np.isfinite(numbers)))
+            raise ValueError(
+                f"{source} holds {numbers[row]} in column {name}, row {row + 1}: every value must be finite. "
+                "Is the file cut off?"
+            )
     if frame["unit"].isna().any():
         raise ValueError(f"{source} has a row without a unit: each row must say which engine it belongs to.")
-    cycles = numbers[:, 0]
+    cycles = frame["cycle"].to_numpy(dtype=np.float64)
     wrong = np.flatnonzero((cycles < 1) | (cycles != np.round(cycles)))
     if len(wrong):
         raise ValueError(

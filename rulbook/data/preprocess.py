@@ -24,6 +24,8 @@ __all__ = ["Preprocessor"]
 _MOST_CONDITIONS = 6
 # A condition is told from its neighbours if the settings hardly vary within it.
 _LARGEST_SHARE_WITHIN = 0.01
+# k-means looks at so many rows at most, drawn at random: plenty for six points, and quick for a fleet of millions.
+_SAMPLE = 5_000
 # Below this share of its mean, a standard deviation is the rounding error of a constant.
 _CONSTANT = 1e-9
 # Settings this many times farther from every condition than any training row were were not in the training data.
@@ -95,13 +97,15 @@ class Preprocessor:
         stds = settings.std(axis=0)
         varies = stds > _CONSTANT * np.abs(settings).max(axis=0, initial=0.0)
         self.scales_ = np.where(varies, stds, 1.0)
-        labels = _conditions(settings / self.scales_, self.n_conditions, self.random_state)
-        self.centroids_ = _mean_by(labels, settings)
-        self.reach_ = float(np.sqrt(self._squared_distances(settings).min(axis=1).max()))
+        found = _find_conditions(settings / self.scales_, self.n_conditions, self.random_state) * self.scales_
+        labels, _ = _nearest(settings, found, self.scales_)
+        groups = [labels == condition for condition in range(len(found))]
+        self.centroids_ = np.stack([settings[group].mean(axis=0) for group in groups])
+        self.reach_ = float(_nearest(settings, self.centroids_, self.scales_)[1].max())
         sensors = self._columns(frame, self.sensors)
-        self.means_ = _mean_by(labels, sensors)
-        spread = np.stack([sensors[labels == c].std(axis=0) for c in range(len(self.means_))])
-        self.stds_ = np.where(spread > _CONSTANT * np.abs(self.means_), spread, 0.0)
+        self.means_ = np.stack([sensors[group].mean(axis=0) for group in groups])
+        stds = np.stack([sensors[group].std(axis=0) for group in groups])
+        self.stds_ = np.where(stds > _CONSTANT * np.abs(self.means_), stds, 0.0)
         return self
 
     @property
@@ -118,12 +122,11 @@ class Preprocessor:
         """
         self._require_fitted()
         require_columns(frame, self.settings)
-        distances = self._squared_distances(self._columns(frame, self.settings))
-        labels: NDArray[np.int64] = distances.argmin(axis=1)
-        nearest = np.sqrt(distances[np.arange(len(labels)), labels])
-        far = np.flatnonzero(nearest > _FAR * self.reach_ + 1e-6)
+        settings = self._columns(frame, self.settings)
+        labels, distances = _nearest(settings, self.centroids_, self.scales_)
+        far = np.flatnonzero(distances > _FAR * self.reach_ + 1e-6)
         if len(far):
-            row = dict(zip(self.settings, self._columns(frame, self.settings)[far[0]].tolist(), strict=True))
+            row = dict(zip(self.settings, settings[far[0]].tolist(), strict=True))
             warnings.warn(
                 f"{len(far):,} of {len(labels):,} rows have settings unlike any in the training data, the first {row}: "
                 "predictions for them are guesses.",
@@ -141,11 +144,13 @@ class Preprocessor:
         self._require_fitted()
         require_rows(frame, (*self.settings, *self.sensors))
         labels = self.conditions(frame)
-        sensors = self._columns(frame, self.sensors)
         inverse = np.divide(1.0, self.stds_, out=np.zeros_like(self.stds_), where=self.stds_ > 0)
-        sensors -= self.means_[labels]
-        sensors *= inverse[labels]
-        return sensors.astype(np.float32)
+        features = np.empty((len(frame), len(self.sensors)), dtype=np.float32)
+        # Column by column: the table is never held a second time in double precision.
+        for column, name in enumerate(self.sensors):
+            readings = frame[name].to_numpy(dtype=np.float64)
+            features[:, column] = (readings - self.means_[labels, column]) * inverse[labels, column]
+        return features
 
     def fit_transform(self, frame: pd.DataFrame) -> Float32[np.ndarray, "rows features"]:
         """:meth:`fit`, then :meth:`transform` the same table."""
@@ -208,39 +213,36 @@ class Preprocessor:
                 "this Preprocessor is not fitted: call fit with the table of the training engines first."
             )
 
-    def _squared_distances(self, settings: NDArray[np.float64]) -> NDArray[np.float64]:
-        columns = [(settings - centroid) / self.scales_ for centroid in self.centroids_]
-        return np.stack([np.einsum("rs,rs->r", column, column) for column in columns], axis=1)
-
     @staticmethod
     def _columns(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
-        return frame[list(names)].to_numpy(dtype=np.float64, copy=True)
+        return frame[list(names)].to_numpy(dtype=np.float64)
 
 
-def _mean_by(labels: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.stack([values[labels == c].mean(axis=0) for c in range(int(labels.max()) + 1)])
+def _nearest(
+    settings: NDArray[np.float64], centroids: NDArray[np.float64], scales: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The nearest centroid of each row, and how far it is, each setting measured in its scale."""
+    squares = np.stack([(((settings - centroid) / scales) ** 2).sum(axis=1) for centroid in centroids])
+    return squares.argmin(axis=0), np.sqrt(squares.min(axis=0))
 
 
-def _conditions(scaled: NDArray[np.float64], n_conditions: int | None, random_state: int) -> NDArray[np.int64]:
-    """A condition for each row of the scaled settings, numbered in the order of their centroids."""
-    distinct = len(pd.DataFrame(scaled).drop_duplicates()) if scaled.shape[1] else 1
+def _find_conditions(scaled: NDArray[np.float64], n_conditions: int | None, random_state: int) -> NDArray[np.float64]:
+    """Centroids in the scaled settings, in the order of their settings."""
+    if len(scaled) > _SAMPLE:
+        chosen = np.random.default_rng(random_state).choice(len(scaled), _SAMPLE, replace=False)
+        scaled = scaled[np.sort(chosen)]
+    distinct = len(np.unique(scaled, axis=0))
     wanted = min(_MOST_CONDITIONS, distinct) if n_conditions is None else n_conditions
     if wanted > distinct:
         raise ValueError(f"n_conditions is {wanted} but the table holds {distinct} distinct settings only.")
-    one = np.zeros(len(scaled), dtype=np.int64)
+    one = scaled.mean(axis=0, keepdims=True)
     if wanted == 1:
         return one
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    # One thread: as fast on this little, the same sums on every machine, and no fight over cores between processes.
-    with threadpool_limits(1):
-        kmeans = KMeans(wanted, n_init=4, random_state=random_state).fit(scaled)
-    if n_conditions is None:
-        total = ((scaled - scaled.mean(axis=0)) ** 2).sum()
-        if kmeans.inertia_ > _LARGEST_SHARE_WITHIN * total:
-            return one
+    kmeans = KMeans(wanted, n_init=10, random_state=random_state).fit(scaled)
+    if n_conditions is None and kmeans.inertia_ > _LARGEST_SHARE_WITHIN * ((scaled - one) ** 2).sum():
+        return one
     # k-means numbers its clusters by chance: sort them, rounded so that noise in the first setting decides nothing.
-    order = np.lexsort(kmeans.cluster_centers_.round(2).T[::-1])
-    rank = np.argsort(order).astype(np.int64)
-    return np.asarray(rank[kmeans.labels_])
+    centroids = kmeans.cluster_centers_
+    return np.asarray(centroids[np.lexsort(centroids.round(2).T[::-1])])

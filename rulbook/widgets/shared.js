@@ -288,11 +288,11 @@ export const figure = (draw) => ({
       canvas.setAttribute("height", scene.bottom);
       const across = scene.handles.some(({ along }) => along.x), down = scene.handles.some(({ along }) => along.y);
       canvas.style.touchAction = down ? "none" : across ? "pan-y pinch-zoom" : "";
-      readout.textContent = said;
+      if (readout.textContent === said) return;
       clearTimeout(pause);
-      // The first drawing is read with the page; later ones are spoken once the reader pauses.
-      if (root.dataset.ready) pause = setTimeout(() => (spoken.textContent = said), 500);
-      root.dataset.ready = "true";
+      // The first read-out is read with the page; later ones are spoken once the reader pauses.
+      if (readout.textContent) pause = setTimeout(() => (spoken.textContent = said), 500);
+      readout.textContent = said;
     };
 
     drag(scene, controls, set, stop.signal);
@@ -304,6 +304,8 @@ export const figure = (draw) => ({
     });
     redraw();
     sizes.observe(root);
+    // Labels are as wide as their font, which may come after the first drawing.
+    document.fonts.ready.then(() => stop.signal.aborted || redraw());
     return () => {
       clearTimeout(pause);
       stop.abort();

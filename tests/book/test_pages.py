@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -40,8 +41,14 @@ PAGES = [f"{document}.html" for document in toc_documents()]
 EVERY_PAGE = pytest.mark.parametrize("path", [*PAGES, "search.html"])
 
 
+@cache
 def soup(html: Path) -> BeautifulSoup:
     return BeautifulSoup(html.read_text(encoding="utf-8"), "html.parser")
+
+
+@cache
+def anchors(html: Path) -> set[str]:
+    return {element["id"] for element in soup(html).find_all(id=True)}
 
 
 def violations(opened: BookPage, **run_only: object) -> list[str]:
@@ -161,8 +168,7 @@ def test_links_and_files_resolve(book_html, path):
             if not file.is_file():
                 missing.append(element[attribute])
             elif target.fragment and file.suffix == ".html" and tag == "a":
-                ids = {e["id"] for e in soup(file).find_all(id=True)}
-                missing += [element[attribute]] * (unquote(target.fragment) not in ids)
+                missing += [element[attribute]] * (unquote(target.fragment) not in anchors(file))
     assert missing == []
 
 

@@ -47,7 +47,7 @@ def figures_page(stored_notebook: Path, tmp_path_factory: pytest.TempPathFactory
         "extensions": ["myst_nb", "jupyter_book", "sphinx_comments", "sphinx_external_toc", "sphinx_book_theme"],
         "html_static_path": ["assets"],
         "mathjax_path": "there-is-no-formula-here.js",
-        "nb_ipywidgets_js": {"anyhost.js": {"defer": "defer"}},
+        "nb_ipywidgets_js": {"anyhost.js": {}},
     }
     config = {"execute": {"execute_notebooks": "off"}, "sphinx": {"config": settings}}
     (source / "_config.yml").write_text(yaml.safe_dump(config))
