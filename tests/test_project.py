@@ -140,10 +140,8 @@ def test_a_notebook_ran_from_top_to_bottom_without_an_error(notebook):
 
 @CHAPTERS
 def test_code_fits_the_page(notebook):
-    lines = [
-        line for cell in jupytext.read(notebook).cells if cell.cell_type == "code" for line in cell.source.split("\n")
-    ]
-    assert [line for line in lines if len(line) > CODE_WIDTH] == []
+    code = [cell.source for cell in jupytext.read(notebook).cells if cell.cell_type == "code"]
+    assert [line for source in code for line in source.splitlines() if len(line) > CODE_WIDTH] == []
 
 
 @CHAPTERS
@@ -179,6 +177,14 @@ def test_the_first_page_shows_what_the_losses_do():
     )
     weights = amnl_weighted_mse(pred, target)[1]
     assert re.findall(r'"weight">(\d\.\d\d)<', page) == [f"{weight:.2f}" for weight in weights]
+
+
+def test_the_notation_names_what_the_package_names():
+    names = set(re.findall(r"\| `(\w+)` \|$", read("book/notation.md"), re.MULTILINE))
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rulbook").rglob("*.py"))
+    unknown = {name for name in names if not re.search(rf"\b{name}\b(?=[(:=\"\]])", code)}
+    assert len(names) > 15
+    assert unknown == set()
 
 
 def test_the_citation_is_of_this_version():

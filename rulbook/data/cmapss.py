@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from rulbook._check import one_of, same_length
@@ -43,13 +42,9 @@ def load_cmapss(subset: str, root: str | Path | None = None, *, verify: bool = T
     for file in files:
         if not file.is_file():
             raise ValueError(f"{file.name} is not in {str(folder)!r}: give the folder that holds NASA's twelve files.")
-    # Hashing and parsing both leave Python's lock, so the files are read side by side.
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        tables = [pool.submit(read_cmapss_text, file) for file in files[:2]]
-        for file, found in zip(files, pool.map(sha256_of, files), strict=True):
-            if found != SHA256[file.name]:
-                _differs(file, found, verify)
-        train, test = (table.result() for table in tables)
+        if (found := sha256_of(file)) != SHA256[file.name]:
+            _differs(file, found, verify)
+    train, test = map(read_cmapss_text, files[:2])
     test_rul = rul_vector(files[2].read_text(encoding="ascii", errors="replace"), files[2].name)
     same_length(files[2].name, test_rul, "the list of test engines", engine_runs(test).units)
     return Fleet(subset, train, test, test_rul)

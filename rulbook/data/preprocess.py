@@ -235,7 +235,7 @@ def _find_conditions(scaled: NDArray[np.float64], n_conditions: int | None, rand
     wanted = min(_MOST_CONDITIONS, distinct) if n_conditions is None else n_conditions
     if wanted > distinct:
         raise ValueError(f"n_conditions is {wanted} but the table holds {distinct} distinct settings only.")
-    one = scaled.mean(axis=0, keepdims=True)
+    one = np.asarray(scaled.mean(axis=0, keepdims=True))
     if wanted == 1:
         return one
     from sklearn.cluster import KMeans

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from rulbook.data.splits import cut_engines, split_engines
 
 __all__ = ["fleet_from_frame", "read_cmapss_text", "read_table"]
 
+# NASA ends each line with two spaces, which read as two empty columns.
+_TRAILING = ("space_1", "space_2")
 _DTYPES = {name: np.int64 if name in ("unit", "cycle") else np.float64 for name in COLUMNS}
 
 
@@ -26,17 +29,17 @@ def read_cmapss_text(path: str | Path) -> pd.DataFrame:
         ValueError: If the file is missing, empty, cut off, or holds something else.
     """
     file = existing_file("path", path)
-    # pandas takes the number of columns from the first line, and refuses or fills up the others accordingly.
-    if _values_on_first_line(file) != len(COLUMNS):
-        raise ValueError(f"{file.name} cannot be read: {_first_fault(file) or 'it is empty.'}")
-    try:
-        frame = pd.read_csv(file, sep=r"\s+", header=None, names=COLUMNS, index_col=False, dtype=_DTYPES)
-    except (ValueError, pd.errors.ParserError) as error:
-        raise ValueError(f"{file.name} cannot be read: {_first_fault(file) or error}") from error
-    if frame.isna().to_numpy().any() and (fault := _first_fault(file)):
-        raise ValueError(f"{file.name} cannot be read: {fault}")
-    require_rows(frame, COLUMNS[2:], file.name)
-    return frame
+    # Splitting at single spaces, as NASA writes them, takes half the time of splitting at any white space.
+    for separator in (" ", r"\s+"):
+        try:
+            frame = pd.read_csv(file, sep=separator, header=None, names=[*COLUMNS, *_TRAILING])
+        except ValueError:
+            continue
+        if _is_sound(frame):
+            frame = frame[list(COLUMNS)].astype(_DTYPES)
+            require_rows(frame, COLUMNS[2:], file.name)
+            return frame
+    raise ValueError(f"{file.name} cannot be read: {_first_fault(file) or 'it is empty.'}")
 
 
 def read_table(path: str | Path, *, columns: Sequence[str] = (*SETTINGS, *SENSORS_14)) -> pd.DataFrame:
@@ -65,7 +68,7 @@ def read_table(path: str | Path, *, columns: Sequence[str] = (*SETTINGS, *SENSOR
     else:
         try:
             frame = pd.read_csv(file, skipinitialspace=True, encoding="utf-8-sig")
-        except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise ValueError(f"{file.name} is no CSV: {str(error).strip()}.") from error
     require_rows(frame, columns, file.name)
     return _in_order(frame, file.name)
@@ -146,9 +149,15 @@ def _in_order(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     return ordered
 
 
-def _values_on_first_line(file: Path) -> int:
-    with file.open("rb") as lines:
-        return len(lines.readline().split())
+def _is_sound(frame: pd.DataFrame) -> bool:
+    """Whether every line held 26 finite numbers, the first two of them whole, and nothing more."""
+    values = [frame[name] for name in COLUMNS]
+    return (
+        len(frame) > 0
+        and all(pd.api.types.is_numeric_dtype(column) and np.isfinite(column.to_numpy()).all() for column in values)
+        and all((column % 1 == 0).all() for column in values[:2])
+        and all(frame[name].isna().all() for name in _TRAILING)
+    )
 
 
 def _first_fault(file: Path) -> str | None:
@@ -159,8 +168,8 @@ def _first_fault(file: Path) -> str | None:
             if len(values) != len(COLUMNS):
                 return f"line {number} has {len(values)} values and {len(COLUMNS)} are wanted. Is the file cut off?"
             for name, value in zip(COLUMNS, values, strict=True):
-                if not is_number(value):
-                    return f"line {number} holds {value!r} as {name}: a number is wanted."
+                if not is_number(value) or not math.isfinite(float(value)):
+                    return f"line {number} holds {value!r} as {name}: a finite number is wanted."
                 if name in ("unit", "cycle") and not float(value).is_integer():
                     return f"line {number} holds {value!r} as {name}: a whole number is wanted."
     return None

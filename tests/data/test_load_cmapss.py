@@ -109,12 +109,14 @@ def test_missing_file(fake_folder):
         ),
         (lambda text: "", r"train_FD001\.txt cannot be read: it is empty"),
         (lambda text: text.replace("1 2 ", "1 -2 ", 1), r"train_FD001\.txt holds cycle -2 in row 2"),
-        (lambda text: text.replace("100", "x", 1), r"line \d+ holds '.*x.*' as .*: a number is wanted"),
-        (lambda text: text.replace("100", "nan", 1), r"train_FD001\.txt cannot be read|must be finite"),
+        (lambda text: text.replace("100", "x", 1), r"line \d+ holds 'x.*' as setting_3: a finite number is wanted"),
+        (lambda text: text.replace("100", "nan", 1), r"line \d+ holds 'nan' as setting_3: a finite number is wanted"),
+        (lambda text: text.replace("100", "inf", 1), r"line \d+ holds 'inf' as setting_3: a finite number is wanted"),
         (lambda text: text.replace("1 2 ", "1.5 2 ", 1), r"line 2 holds '1\.5' as unit: a whole number is wanted"),
         (lambda text: text.replace("  \n", " 7\n", 3), r"line 1 has 27 values"),
+        (lambda text: text.replace("  \n", " 7 7 7\n").replace(" 7 7 7\n", "  \n", 1), r"line 2 has 29 values"),
     ],
-    ids=["cut off", "empty", "negative cycle", "text", "nan", "half a unit", "27 columns"],
+    ids=["cut off", "empty", "negative cycle", "text", "nan", "infinite", "half a unit", "27 columns", "29 columns"],
 )
 @pytest.mark.filterwarnings("ignore:.*differs from NASA's file")
 def test_damaged_files_are_refused_even_on_request(fake_folder, keep, message):
