@@ -12,6 +12,10 @@ import pytest
 from jaxtyping import install_import_hook
 from playwright.sync_api import Browser, sync_playwright
 
+# Before torch is imported, here and in the kernels that run the notebooks: on a busy machine two threads that wait for
+# each other are slower than one, by far.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Shapes and types in the signatures are checked on every call that a test makes.
 _hook = install_import_hook("rulbook", "typecheck.check")
 
@@ -23,13 +27,9 @@ IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 
 def real_data_folder() -> Path | None:
     """The folder with NASA's text files, if this machine has it."""
-    candidates = [os.environ.get("RULBOOK_DATA")]
-    try:
-        from rulbook.data import cache_folder
+    from rulbook.data import cache_folder
 
-        candidates.append(str(cache_folder()))
-    except ImportError:
-        pass
+    candidates = [os.environ.get("RULBOOK_DATA"), str(cache_folder())]
     for candidate in candidates:
         if candidate and (Path(candidate) / "train_FD001.txt").is_file():
             return Path(candidate)
