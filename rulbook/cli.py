@@ -236,7 +236,9 @@ def _predict(args: argparse.Namespace) -> int:
     from rulbook.data import read_table
     from rulbook.prediction import predict
 
-    table = predict(load_checkpoint(args.checkpoint), read_table(args.file), every_cycle=args.every_cycle)
+    checkpoint = load_checkpoint(args.checkpoint)
+    needed = (*checkpoint.preprocessor.settings, *checkpoint.preprocessor.sensors)
+    table = predict(checkpoint, read_table(args.file, columns=needed), every_cycle=args.every_cycle)
     text = table.to_csv(index=False, float_format="%.3f", lineterminator="\n")
     if args.out is None:
         sys.stdout.write(text)

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from rulbook.cli import main
-from rulbook.data import demo_fleet
+from rulbook.data import demo_fleet, fleet_from_frame, prepare
+from rulbook.experiments import run_experiment
+from rulbook.training import TrainingConfig
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,16 @@ def test_predict_reads_nasas_layout_alike(run_folder, tmp_path, capsys):
         assert main(["predict", str(run_folder / "best.safetensors"), str(tmp_path / name)]) == 0
         printed.append(capsys.readouterr().out)
     assert printed[0] == printed[1]
+
+
+def test_a_fleet_with_columns_of_its_own_trains_and_predicts(tmp_path, capsys):
+    engines = demo_fleet(engines=8, test_engines=2).train.rename(columns={"s4": "temperature", "s11": "pressure"})
+    engines = engines[["unit", "cycle", "temperature", "pressure"]]
+    fleet = fleet_from_frame(engines, settings=[], sensors=["temperature", "pressure"])
+    run_experiment(prepare(fleet), TrainingConfig(epochs=1), tmp_path / "run", progress=False)
+    fleet.test.to_csv(tmp_path / "mine.csv", index=False)
+    assert main(["predict", str(tmp_path / "run" / "best.safetensors"), str(tmp_path / "mine.csv")]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + fleet.test["unit"].nunique()
 
 
 def wrong(tmp_path, name, change):

@@ -42,6 +42,7 @@ def load_cmapss(subset: str, root: str | Path | None = None, *, verify: bool = T
     for file in files:
         if not file.is_file():
             raise ValueError(f"{file.name} is not in {str(folder)!r}: give the folder that holds NASA's twelve files.")
+    for file in files:
         if (found := sha256_of(file)) != SHA256[file.name]:
             _differs(file, found, verify)
     train, test = map(read_cmapss_text, files[:2])

@@ -240,7 +240,7 @@ def _find_conditions(scaled: NDArray[np.float64], n_conditions: int | None, rand
         return one
     from sklearn.cluster import KMeans
 
-    kmeans = KMeans(wanted, n_init=10, random_state=random_state).fit(scaled)
+    kmeans = KMeans(wanted, n_init=4, random_state=random_state).fit(scaled)
     if n_conditions is None and kmeans.inertia_ > _LARGEST_SHARE_WITHIN * ((scaled - one) ** 2).sum():
         return one
     # k-means numbers its clusters by chance: sort them, rounded so that noise in the first setting decides nothing.
