@@ -43,7 +43,7 @@ from rulbook.weighted_sum import WeightedSum
 from rulbook.weighting import FixedWeights, InverseGradient
 
 RESULTS = Path(__file__).parent / "results"
-EVERY, CALIBRATE = 10, 20
+EVERY, CALIBRATE = 10, (20, 50)
 
 
 class DoubleBackwardGradNorm(Balancer):
@@ -97,14 +97,10 @@ BALANCERS: dict[str, Callable[[], Balancer]] = {
 }
 """The kinds of steps that are timed."""
 
-MEASURED = {"naive": {"measure": "naive"}, "reuse": {}, f"every {EVERY}": {"every": EVERY}} | {
-    name: settings
-    for place in ("last_layer", "representation")
-    for name, settings in (
-        (place, {"measure": place}),
-        (f"{place}, calibrated", {"measure": place, "calibrate": CALIBRATE}),
-    )
-}
+MEASURED: dict[str, dict[str, Any]] = {"naive": {"measure": "naive"}, "reuse": {}, f"every {EVERY}": {"every": EVERY}}
+for _place in ("last_layer", "representation"):
+    MEASURED[_place] = {"measure": _place}
+    MEASURED |= {f"{_place}, {steps}": {"measure": _place, "calibrate": steps} for steps in CALIBRATE}
 """The forms of GABA whose weights are compared."""
 
 LABELS = {
@@ -113,9 +109,9 @@ LABELS = {
     "reuse": "the two task gradients reused",
     f"every {EVERY}": f"the same at every {EVERY}th step",
     "last_layer": "norms on the last shared layer",
-    "last_layer, calibrated": f"the same, calibrated at every {CALIBRATE}th step",
+    **{f"last_layer, {steps}": f"the same, calibrated at every {steps}th step" for steps in CALIBRATE},
     "representation": "norms at the representation",
-    "representation, calibrated": f"the same, calibrated at every {CALIBRATE}th step",
+    **{f"representation, {steps}": f"the same, calibrated at every {steps}th step" for steps in CALIBRATE},
     "mtl_backward": "TorchJD, mtl_backward and UPGrad",
     "gradnorm": "GradNorm, last layer, single backward",
     "gradnorm twice, last layer": "GradNorm, last layer, double backward",
@@ -160,7 +156,8 @@ def costs(ratios: dict[str, list[float]]) -> dict[str, float]:
     median = {name: statistics.median(values) for name, values in ratios.items()}
     mixed = {f"every {EVERY}": (median["reuse"] + (EVERY - 1) * median["held"]) / EVERY}
     for place in ("last_layer", "representation"):
-        mixed[f"{place}, calibrated"] = (median[f"{place} calibration"] + (CALIBRATE - 1) * median[place]) / CALIBRATE
+        for steps in CALIBRATE:
+            mixed[f"{place}, {steps}"] = (median[f"{place} calibration"] + (steps - 1) * median[place]) / steps
     return {name: (median | mixed)[name] for name in LABELS}
 
 

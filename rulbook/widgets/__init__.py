@@ -64,6 +64,7 @@ from rulbook.widgets.controls import Choice, Several, Slider, Switch
 from rulbook.widgets.figure import LiveFigure
 from rulbook.widgets.gradient_density import GradientDensity
 from rulbook.widgets.gradient_spread import GradientSpread
+from rulbook.widgets.task_weights import TaskWeights
 from rulbook.widgets.weight_schedules import WeightSchedules
 
 __all__ = [
@@ -74,5 +75,6 @@ __all__ = [
     "Several",
     "Slider",
     "Switch",
+    "TaskWeights",
     "WeightSchedules",
 ]

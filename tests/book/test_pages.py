@@ -132,6 +132,21 @@ def test_the_colour_theme_can_be_changed_and_is_remembered(open_page, book_url):
 
 
 @pytest.mark.browser
+def test_a_dark_page_prints_on_white_with_nothing_folded_away(open_page):
+    exercises = next((path for path in PAGES if "exercises" in path), PAGES[0])
+    page = open_page(exercises, theme="dark").page
+    folds = page.locator("article details")
+    closed = folds.evaluate_all("all => all.filter((fold) => !fold.open).length")
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert folds.evaluate_all("all => all.every((fold) => fold.open)")
+    page.emulate_media(media="screen", color_scheme="dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert folds.evaluate_all("all => all.filter((fold) => !fold.open).length") == closed
+
+
+@pytest.mark.browser
 def test_search_finds_a_page(open_page):
     opened = open_page("search.html?q=remaining")
     expect(opened.page.locator("#search-results li a").first).to_be_visible()

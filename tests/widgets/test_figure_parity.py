@@ -12,9 +12,10 @@ from scipy.special import erf
 
 from rulbook.reference import failure_weights
 from rulbook.results import read_json
-from rulbook.widgets import GradientDensity, GradientSpread
+from rulbook.widgets import GradientDensity, GradientSpread, TaskWeights
 from rulbook.widgets.gradient_density import NEAR, near_failure_share
 from rulbook.widgets.gradient_spread import SIGMA, magnitude_quantile, mean_square_weight
+from rulbook.widgets.task_weights import floored_weight, smoothed_weight, steps_until_floor
 
 pytestmark = pytest.mark.browser
 
@@ -64,6 +65,33 @@ def test_spread_of_the_gradients(blank: Page, subset: str) -> None:
     ]
     # One decimal of a cycle is shown; the approximation of erf leaves three digits more.
     np.testing.assert_allclose(computed, expected, rtol=2e-5)
+
+
+def test_task_weights(blank: Page) -> None:
+    blank.evaluate(LOAD, TaskWeights._esm)
+    controls = TaskWeights.controls()
+    ratios, floors, betas = (controls[name].grid for name in ("ratio", "floor", "beta"))
+    # The floor begins to act below 20; above, every fifth ratio says enough.
+    ratios = ratios[:25] + ratios[25::5]
+    assert blank.evaluate(
+        "([rs, fs, bs]) => rs.map((r) => fs.map((f) => bs.map((b) => script.stepsUntilFloor(r, f, b))))",
+        [ratios, floors, betas],
+    ) == [[[steps_until_floor(r, f, b) for b in betas] for f in floors] for r in ratios]
+    steps = [0, 1, 5, 69, 233, 700]
+    computed = blank.evaluate(
+        "([ns, rs, bs]) => ns.map((n) => rs.map((r) => bs.map((b) => script.smoothedWeight(n, r, b))))",
+        [steps, ratios, betas],
+    )
+    expected = [[[smoothed_weight(n, r, b) for b in betas] for r in ratios] for n in steps]
+    np.testing.assert_allclose(computed, expected, rtol=1e-12)
+    weights = [0.0005, 0.01, 0.05, 0.2, 0.5]
+    for form in ("clip", "affine"):
+        computed = blank.evaluate(
+            "([ws, fs, form]) => ws.map((w) => fs.map((f) => script.flooredWeight(w, f, form)))",
+            [weights, floors, form],
+        )
+        expected = [[floored_weight(w, f, form) for f in floors] for w in weights]
+        np.testing.assert_allclose(computed, expected, rtol=1e-14)
 
 
 def test_shown_numbers_are_written_as_python_writes_them(blank: Page) -> None:

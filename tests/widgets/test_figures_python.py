@@ -26,13 +26,15 @@ from rulbook.widgets import (
     Several,
     Slider,
     Switch,
+    TaskWeights,
     WeightSchedules,
 )
 from rulbook.widgets.figure import compose
 from rulbook.widgets.gradient_density import near_failure_share
 from rulbook.widgets.gradient_spread import magnitude_quantile, mean_square_weight
+from rulbook.widgets.task_weights import floored_weight, smoothed_weight, steps_until_floor
 
-ALL = (GradientDensity, WeightSchedules, GradientSpread)
+ALL = (GradientDensity, WeightSchedules, GradientSpread, TaskWeights)
 
 
 def array(packed: dict[str, Any]) -> np.ndarray:
@@ -54,6 +56,8 @@ def array(packed: dict[str, Any]) -> np.ndarray:
         ),
         (lambda: WeightSchedules(shapes=["cubic"]), "shapes is 'cubic': it must be one of linear, constant, "),
         (lambda: WeightSchedules(w_max=1), "w_max is 1.0: it must lie between 1.2 and 4.8."),
+        (lambda: TaskWeights(floor=0.3), "floor is 0.3: it must lie between 0 and 0.25."),
+        (lambda: TaskWeights(form="soft"), "form is 'soft': it must be one of clip, affine."),
         (lambda: GradientSpread(w_max=10.1), "w_max is 10.1: it must lie between 1 and 10."),
     ],
 )
@@ -95,6 +99,7 @@ def test_several_keeps_the_order_of_its_choices_and_no_repeats() -> None:
         (GradientDensity, "GradientDensity(w_max=2.0, rul=5.0, subset='FD001', samples='windows')"),
         (WeightSchedules, "WeightSchedules(shapes=['linear', 'exponential', 'step'], w_max=2.0, rul=30.0)"),
         (GradientSpread, "GradientSpread(w_max=2.0, subset='FD001')"),
+        (TaskWeights, "TaskWeights(ratio=500.0, floor=0.05, beta=0.99, form='clip')"),
     ],
 )
 def test_the_repr_is_the_call_that_makes_the_figure_again(figure: type[LiveFigure], text: str) -> None:
@@ -172,6 +177,31 @@ def test_quantiles_of_the_plain_loss_are_those_of_a_half_normal() -> None:
 def test_mean_square_weight_nears_the_uniform_formula_on_a_fine_grid() -> None:
     for w_max in (1.0, 2.0, 5.0):
         assert mean_square_weight(np.ones(100_001), w_max) == pytest.approx((1 + w_max + w_max**2) / 3, rel=1e-4)
+
+
+@pytest.mark.parametrize("form", ["clip", "affine"])
+@pytest.mark.parametrize(
+    ("ratio", "floor", "beta"), [(500, 0.05, 0.99), (20, 0.05, 0.95), (3, 0.25, 0.9), (1, 0.0, 0.9)]
+)
+def test_the_curve_of_task_weights_is_the_weighting_run_step_by_step(
+    form: str, ratio: float, floor: float, beta: float
+) -> None:
+    torch = pytest.importorskip("torch")
+    from rulbook.weighting import InverseGradient
+
+    weighting = InverseGradient(beta=beta, floor=floor, warmup=0, eps=0, floor_form=form)
+    norms = torch.tensor([ratio, 1.0], dtype=torch.float64)
+    run = [weighting(norms)[0].item() for _ in range(600)]
+    free = [smoothed_weight(n, ratio, beta) for n in range(1, 601)]
+    np.testing.assert_allclose([floored_weight(weight, floor, form) for weight in free], run, rtol=1e-12)
+    below = [n for n, weight in enumerate(free, start=1) if weight < floor]
+    assert steps_until_floor(ratio, floor, beta) == (below[0] if below else None)
+
+
+def test_the_title_on_the_floor_is_true() -> None:
+    assert steps_until_floor(19, 0.05, 0.99) is None
+    assert steps_until_floor(19.001, 0.05, 0.99) is not None
+    assert steps_until_floor(500, 0.05, 0.99) == 233
 
 
 def test_a_script_without_its_one_import_is_refused(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from rulbook.results import read_json
 from rulbook.schedules import SCHEDULES
 from rulbook.widgets.gradient_density import near_failure_share
 from rulbook.widgets.gradient_spread import magnitude_quantile, mean_square_weight
+from rulbook.widgets.task_weights import floored_weight, steps_until_floor
 
 pytestmark = pytest.mark.browser
 
@@ -34,6 +35,7 @@ SELECTS = [
     ("GradientDensity", "subset", "FD003"),
     ("GradientDensity", "samples", "cycles"),
     ("GradientSpread", "subset", "FD004"),
+    ("TaskWeights", "form", "affine"),
 ]
 HANDLES = [("GradientDensity", "rul"), ("WeightSchedules", "rul"), ("GradientSpread", "w_max")]
 
@@ -56,6 +58,16 @@ def told(name: str, state: dict[str, Any]) -> list[str]:
             f"{shape} {SCHEDULES[shape]([state['rul']], w_max=state['w_max'])[0]:.3f}" for shape in state["shapes"]
         )
         return [f"With w_max = {state['w_max']:.1f}, a sample at RUL {state['rul']} weighs: {', '.join(weights)}."]
+    if name == "TaskWeights":
+        ratio, floor, form = state["ratio"], state["floor"], state["form"]
+        met = steps_until_floor(ratio, floor, state["beta"]) if form == "clip" else None
+        weight = floored_weight(1 / (1 + ratio), floor, form)
+        return [
+            f"At a ratio of {ratio} the smoothed weight of the RUL task heads for {1 / (1 + ratio):.4f}",
+            f"half of the way takes {np.log(2) / np.log(1 / state['beta']):.1f} steps",
+            *([] if met is None else [f"It falls below the floor after {met} steps."]),
+            f"weighs {weight:.4f} and pulls {ratio * weight / (1 - weight):.1f} times as hard",
+        ]
     counts, w_max = SUBSETS[state["subset"]]["windows"]["counts"], state["w_max"]
     median, tail = (magnitude_quantile(counts, q, w_max) for q in (0.5, 0.99))
     return [
