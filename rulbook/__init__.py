@@ -16,6 +16,9 @@ _SUBMODULES = (
     "exercises",
     "experiments",
     "gradients",
+    "gradnorm",
+    "history",
+    "interop",
     "losses",
     "methods",
     "metrics",
@@ -29,6 +32,7 @@ _SUBMODULES = (
     "sweep",
     "training",
     "walkthrough",
+    "weighted_sum",
     "weighting",
     "widgets",
 )

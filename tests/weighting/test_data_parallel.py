@@ -10,11 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 from torch.testing import assert_close
+from two_processes import FORMS, run
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-
-from two_processes import FORMS, run  # noqa: E402
 
 
 @pytest.fixture(scope="module")
