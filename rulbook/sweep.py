@@ -24,10 +24,11 @@ again. A run without one goes on from its last epoch.
 from __future__ import annotations
 
 import json
+import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from itertools import product
 from multiprocessing import get_context
@@ -43,6 +44,14 @@ __all__ = ["PlannedRun", "SweepError", "plan", "read_sweep", "run_sweep"]
 
 _DATASETS = ("demo", "FD001", "FD002", "FD003", "FD004")
 _SPLITS = ("engines", "windows")
+# One thread each: networks this small gain nothing from a second. And glibc gives each large block of memory back to
+# the system, to ask for it again in the next step: if it keeps them, a step is faster (benchmarks/step_memory.py).
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": "4294967296",
+    "MALLOC_TRIM_THRESHOLD_": "4294967296",
+    "MALLOC_TOP_PAD_": "67108864",
+}
 _AXES = {"datasets": "dataset", "methods": "method", "presets": "preset", "splits": "split", "seeds": "seed"}
 
 
@@ -85,17 +94,13 @@ def read_sweep(path: str | Path) -> list[PlannedRun]:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"sweep {str(path)!r} is no TOML: {error}.") from error
-    defaults = content.get("defaults", {})
-    if (
-        set(content) - {"defaults"} != {"runs"}
-        or not isinstance(content["runs"], list)
-        or not isinstance(defaults, dict)
-    ):
+    runs, defaults = content.get("runs"), content.get("defaults", {})
+    if set(content) - {"runs", "defaults"} or not isinstance(runs, list) or not isinstance(defaults, dict):
         raise ValueError(
             f"sweep {str(path)!r} must hold [[runs]] tables, [defaults] if wanted, and nothing else; "
             f"it has {sorted(content)}."
         )
-    return plan([{**defaults, **grid} for grid in content["runs"]])
+    return plan([{**defaults, **grid} for grid in runs])
 
 
 def plan(grids: list[dict[str, Any]]) -> list[PlannedRun]:
@@ -157,11 +162,7 @@ def run_sweep(
     folder = Path(folder)
     open_runs = [run for run in runs if finished_record(run, folder) is None]
     errors: dict[str, BaseException] = {}
-    pool: AbstractContextManager[Executor]
-    # Forking a process that has used torch's threads can hang; a spawned one starts clean.
-    pool = (
-        nullcontext(executor) if executor else ProcessPoolExecutor(whole("workers", workers, 1), get_context("spawn"))
-    )
+    pool = nullcontext(executor) if executor else _processes(whole("workers", workers, 1))
     bar = tqdm(total=len(runs), initial=len(runs) - len(open_runs), desc="sweep", unit="run", disable=not progress)
     with pool as submit_to, bar:
         pending: dict[Future[dict[str, Any]], PlannedRun] = {
@@ -207,10 +208,26 @@ def epochs_done(run: PlannedRun, folder: str | Path) -> int:
     return max(history.read_text(encoding="utf-8").count("\n") - 1, 0) if history.exists() else 0
 
 
-def _under_way(runs: Any, folder: Path) -> str:
-    """The runs that have begun, with their epochs: the first few of those not finished are the ones in work."""
-    begun = [f"{run.name} epoch {done}" for run in list(runs)[:4] if (done := epochs_done(run, folder))]
-    return ", ".join(begun[:2])
+def _under_way(runs: Iterable[PlannedRun], folder: Path) -> str:
+    """The runs that have begun, with their epochs."""
+    return ", ".join(f"{run.name} epoch {done}" for run in runs if (done := epochs_done(run, folder)))
+
+
+@contextmanager
+def _processes(workers: int) -> Iterator[Executor]:
+    """Worker processes with an environment of their own, which they find at their start."""
+    before = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
+    os.environ.update(WORKER_ENVIRONMENT)
+    try:
+        # Forking a process that has used torch's threads can hang; a spawned one starts clean.
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+            yield pool
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _work(run: PlannedRun, folder: str, root: str | None) -> dict[str, Any]:
