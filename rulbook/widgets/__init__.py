@@ -64,6 +64,7 @@ from rulbook.widgets.controls import Choice, Several, Slider, Switch
 from rulbook.widgets.figure import LiveFigure
 from rulbook.widgets.gradient_density import GradientDensity
 from rulbook.widgets.gradient_spread import GradientSpread
+from rulbook.widgets.regime_chooser import RegimeChooser
 from rulbook.widgets.task_weights import TaskWeights
 from rulbook.widgets.weight_schedules import WeightSchedules
 
@@ -72,6 +73,7 @@ __all__ = [
     "GradientDensity",
     "GradientSpread",
     "LiveFigure",
+    "RegimeChooser",
     "Several",
     "Slider",
     "Switch",

@@ -10,9 +10,11 @@ from figure_pages import LOAD
 from playwright.sync_api import Page
 from scipy.special import erf
 
+from rulbook.metrics import pareto_front
+from rulbook.preference import preference
 from rulbook.reference import failure_weights
 from rulbook.results import read_json
-from rulbook.widgets import GradientDensity, GradientSpread, TaskWeights
+from rulbook.widgets import GradientDensity, GradientSpread, RegimeChooser, TaskWeights
 from rulbook.widgets.gradient_density import NEAR, near_failure_share
 from rulbook.widgets.gradient_spread import SIGMA, magnitude_quantile, mean_square_weight
 from rulbook.widgets.task_weights import floored_weight, smoothed_weight, steps_until_floor
@@ -92,6 +94,19 @@ def test_task_weights(blank: Page) -> None:
         )
         expected = [[floored_weight(w, f, form) for f in floors] for w in weights]
         np.testing.assert_allclose(computed, expected, rtol=1e-14)
+
+
+def test_preference_and_front(blank: Page) -> None:
+    blank.evaluate(LOAD, RegimeChooser._esm)
+    generator, grid = np.random.default_rng(0), RegimeChooser.controls()["w"].grid
+    for methods in (1, 2, 3, 9):
+        table = generator.integers(0, 30, size=(methods, 2)) / 4
+        points = [{"rmse": rmse, "nasa": nasa} for rmse, nasa in table.tolist()]
+        values, front = blank.evaluate(
+            "([points, ws]) => [ws.map((w) => script.preference(points, w)), script.front(points)]", [points, grid]
+        )
+        np.testing.assert_allclose(values, [preference(table, w) for w in grid], atol=1e-14)
+        assert front == pareto_front(table).tolist()
 
 
 def test_shown_numbers_are_written_as_python_writes_them(blank: Page) -> None:
