@@ -83,7 +83,8 @@ def reigns(points: ArrayLike) -> list[Reign]:
     start, slope = (lines := min_max(_pairs(points)))[:, 0], lines[:, 1] - lines[:, 0]
     # Of those equally good at w = 0, the one that falls fastest wins next.
     winner = min(range(len(lines)), key=lambda i: (start[i], slope[i]))
-    w, found = 0.0, []
+    w = 0.0
+    found: list[Reign] = []
     while True:
         steeper = [i for i in range(len(lines)) if slope[i] < slope[winner]]
         meetings = {i: (start[i] - start[winner]) / (slope[winner] - slope[i]) for i in steeper}

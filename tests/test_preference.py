@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_whoever_reigns_has_the_lowest_value(points, w):
     chain = reigns(points)
     assert chain[0].start == 0
     assert chain[-1].end == 1
-    assert all(one.end == following.start for one, following in zip(chain, chain[1:], strict=False))
+    assert all(one.end == following.start for one, following in pairwise(chain))
     winner = next(reign.winner for reign in chain if reign.start <= w <= reign.end)
     value = preference(points, w)
     assert value[winner] == pytest.approx(value.min(), abs=1e-12)

@@ -17,7 +17,7 @@ from rulbook.results import read_json, read_table, results_folder
 from rulbook.widgets.controls import Choice, Slider, Switch
 from rulbook.widgets.figure import LiveFigure
 
-__all__ = ["REGIMES", "RegimeChooser", "measured_points", "measured_runs", "reported_points"]
+__all__ = ["REGIMES", "RegimeChooser", "measured_points", "measured_runs", "regime_tables", "reported_points"]
 
 BOTH = "FD002 + FD004"
 SUBSETS = (BOTH, "FD001", "FD002", "FD003", "FD004")
@@ -52,11 +52,11 @@ Points = dict[str, list[dict[str, Any]]]
 def reported_points() -> Points:
     """What the source prints: subset -> candidates with RMSE, NASA score and, where printed, one standard deviation."""
     stored = read_json("reported")["points"]
-    return {subset: [_point(one["method"], **_spread(one)) for one in stored.get(subset, [])] for subset in SUBSETS}
-
-
-def _spread(one: dict[str, Any]) -> dict[str, float | None]:
-    return {name: one[name] for name in ("rmse", "rmse_std", "nasa", "nasa_std")}
+    numbers = ("rmse", "rmse_std", "nasa", "nasa_std")
+    return {
+        subset: [_point(one["method"], **{name: one[name] for name in numbers}) for one in stored.get(subset, [])]
+        for subset in SUBSETS
+    }
 
 
 def _point(method: str, *, rmse: float, rmse_std: float | None, nasa: float, nasa_std: float | None) -> dict[str, Any]:
@@ -131,7 +131,8 @@ def measured_points(runs: dict[str, tuple[list[str], Array]] | None = None) -> P
 
 
 @cache
-def _tables() -> dict[str, Any]:
+def regime_tables() -> dict[str, Any]:
+    """What the figures on regimes draw from: points, seeds, shares of wins over the grid of w, regimes."""
     runs = measured_runs()
     grid = np.linspace(0, 1, STEPS + 1)
     wins: dict[str, dict[str, Array]] = {}
@@ -176,11 +177,11 @@ class RegimeChooser(LiveFigure):
 
     def tables(self) -> dict[str, Any]:
         """Points of both sources, and how often each method wins over all resamples of the seeds."""
-        return _tables()
+        return regime_tables()
 
     def picture(self, axes: Axes) -> None:
         """The points with their bars, the front, and a ring around the winner."""
-        points = [p for p in _tables()["points"][self.numbers][self.subset] if p["main"] or self.everybody]
+        points = [p for p in regime_tables()["points"][self.numbers][self.subset] if p["main"] or self.everybody]
         axes.set(xlabel="RMSE (cycles)", ylabel="NASA score")
         if not points:
             axes.text(0.5, 0.5, f"no {self.numbers} numbers for {self.subset}", ha="center", transform=axes.transAxes)

@@ -10,7 +10,15 @@ from playwright.sync_api import Locator, Page
 
 from rulbook import widgets
 
-FIGURES = ("GradientDensity", "WeightSchedules", "GradientSpread", "TaskWeights", "RegimeChooser")
+FIGURES = (
+    "GradientDensity",
+    "WeightSchedules",
+    "GradientSpread",
+    "TaskWeights",
+    "RegimeChooser",
+    "ScoreOfErrors",
+    "CostsToRegime",
+)
 
 LOAD = """async (source) => {
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));

@@ -15,11 +15,14 @@ from figure_pages import FIGURES, OpenFigures, Watched
 from playwright.sync_api import Locator, expect
 
 from rulbook import widgets
+from rulbook.expected_score import best_bias, expected_score
 from rulbook.metrics import pareto_front
-from rulbook.preference import preference
+from rulbook.palette import METHOD_LABELS
+from rulbook.preference import late_weight, preference
 from rulbook.reference import failure_weights
 from rulbook.results import read_json
 from rulbook.schedules import SCHEDULES
+from rulbook.widgets.costs_to_regime import NAMED
 from rulbook.widgets.gradient_density import near_failure_share
 from rulbook.widgets.gradient_spread import magnitude_quantile, mean_square_weight
 from rulbook.widgets.regime_chooser import REGIMES, measured_points, reported_points
@@ -41,8 +44,15 @@ SELECTS = [
     ("TaskWeights", "form", "affine"),
     ("RegimeChooser", "numbers", "measured"),
     ("RegimeChooser", "subset", "FD001"),
+    ("CostsToRegime", "subset", "FD001"),
 ]
-HANDLES = [("GradientDensity", "rul"), ("WeightSchedules", "rul"), ("GradientSpread", "w_max"), ("RegimeChooser", "w")]
+HANDLES = [
+    ("GradientDensity", "rul"),
+    ("WeightSchedules", "rul"),
+    ("GradientSpread", "w_max"),
+    ("RegimeChooser", "w"),
+    ("ScoreOfErrors", "bias"),
+]
 
 
 def told(name: str, state: dict[str, Any]) -> list[str]:
@@ -75,6 +85,23 @@ def told(name: str, state: dict[str, Any]) -> list[str]:
         ]
     if name == "RegimeChooser":
         return told_by_regimes(state)
+    if name == "CostsToRegime":
+        w = late_weight(state["cost_late"], state["cost_early"])
+        regime = next(name for name, start, end in REGIMES if start <= w < end)
+        return [
+            f"A cycle late at {state['cost_late']} and a cycle early at {state['cost_early']} thousand USD",
+            f"make w = {w:.3f}",
+            f"the {regime} regime, for which the source names {METHOD_LABELS[NAMED[regime]]}",
+            f"For such prices {100 * (1 - w):.1f} % of the predictions should be late.",
+        ]
+    if name == "ScoreOfErrors":
+        bias, sigma = state["bias"], state["sigma"]
+        best = best_bias(sigma)
+        return [
+            f"noise {sigma:.1f} cycles the RMSE is {np.hypot(bias, sigma):.1f}",
+            f"an engine scores {expected_score(bias, sigma):.2f} on average",
+            f"The score is lowest, {expected_score(best, sigma):.2f}, at a bias of {best:.1f}".replace("-", "−"),
+        ]
     counts, w_max = SUBSETS[state["subset"]]["windows"]["counts"], state["w_max"]
     median, tail = (magnitude_quantile(counts, q, w_max) for q in (0.5, 0.99))
     return [
@@ -238,7 +265,7 @@ def test_every_draggable_point(open_figures: OpenFigures, name: str, trait: str,
         assert page.page.evaluate("document.activeElement.name") == trait
         page.page.keyboard.press("ArrowRight")
         page.page.keyboard.press("ArrowRight")
-        step = {"rul": 1, "w_max": 0.1, "w": 0.01}[trait]
+        step = {"rul": 1, "w_max": 0.1, "w": 0.01, "bias": 0.25}[trait]
         assert page.state(name)[trait] == pytest.approx(before[0][trait] + 2 * step)
         expect(page.figure(name).locator(".ring")).to_have_count(1)
     if device != "keyboard":
