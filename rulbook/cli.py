@@ -30,7 +30,7 @@ _DATASETS = ("demo", "FD001", "FD002", "FD003", "FD004")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 if it worked, 2 with one line on stderr if the input was at fault."""
+    """Run one command; 0 if it worked, 1 if runs failed, 2 with one line on stderr if the input was at fault."""
     parser = _parser()
     args = parser.parse_args(argv)
     try:
@@ -256,8 +256,11 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "sweep",
         _sweep,
         "do many runs that one TOML file plans",
-        "Each [[runs]] table is a grid of datasets, methods, presets and seeds. Finished runs are kept and never done\n"
-        "again; stopped at any moment, the same command goes on. Example:\n\n"
+        "Each [[runs]] table is a grid of datasets, methods, presets, splits and seeds. Finished runs are kept and\n"
+        "never done again; stopped at any moment, the same command goes on. A run that fails stops no other.\n"
+        "Example:\n\n"
+        "  [defaults]\n"
+        "  epochs = 20\n\n"
         "  [[runs]]\n"
         '  datasets = ["FD001", "FD003"]\n'
         '  methods = ["baseline", "amnl", "gaba", "grace"]\n'
@@ -266,15 +269,28 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("sweep", help="the TOML file")
     parser.add_argument("--out", metavar="FOLDER", default="runs", help="one folder per run goes here (default runs)")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time, one thread each (default 2)")
+    parser.add_argument("--plan", action="store_true", help="list the runs and how far each is, and do nothing")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     _add_root(parser)
 
 
 def _sweep(args: argparse.Namespace) -> int:
-    from rulbook.sweep import read_sweep, run_sweep
+    from rulbook.sweep import SweepError, epochs_done, finished_record, read_sweep, run_sweep
 
     runs = read_sweep(args.sweep)
-    records = run_sweep(runs, args.out, root=args.root, workers=args.workers, progress=not args.quiet)
+    if args.plan:
+        width = max(len(run.name) for run in runs)
+        for run in runs:
+            record, epochs = finished_record(run, args.out), epochs_done(run, args.out)
+            state = "finished" if record else f"epoch {epochs}" if epochs else "to do"
+            result = f"   test RMSE {record['test']['rmse']:.2f}" if record else ""
+            print(f"{run.name:{width}}  {state}{result}")
+        return 0
+    try:
+        records = run_sweep(runs, args.out, root=args.root, workers=args.workers, progress=not args.quiet)
+    except SweepError as error:
+        print(f"rulbook sweep: {error}", file=sys.stderr)
+        return 1
     print(f"{len(records)} runs finished, each with its record.json in {args.out}/")
     return 0
 

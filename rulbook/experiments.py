@@ -1,4 +1,8 @@
-"""One run from data to record: train, choose by validation engines, look at the test engines once, write it down."""
+"""One run from data to record: train, choose by validation engines, score the chosen model, write it all down.
+
+The record also holds what the *same model* scores under other common protocols. Comparing those with ``test`` says how
+much of a published number is protocol. None of them has a part in training or in choosing the epoch.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from rulbook.checkpoint import versions, write_atomically
 from rulbook.data import Prepared
+from rulbook.evaluation import evaluate
 from rulbook.plots import learning_curves, predicted_against_true
-from rulbook.training import TrainingConfig, evaluate, train
+from rulbook.training import TrainingConfig, TrainingResult, train
 
-__all__ = ["config_hash", "run_experiment"]
+__all__ = ["config_hash", "gradient_quartiles", "other_protocols", "run_experiment"]
 
 
 def config_hash(config: TrainingConfig, data: dict[str, Any]) -> str:
@@ -50,11 +56,20 @@ def run_experiment(
         on_epoch: Called with each new row of the history.
 
     Returns:
-        The record: settings, chosen epoch, validation and test scores, time, versions and machine.
+        The record: settings, chosen epoch, validation and test scores, scores under other protocols, quartiles of the
+        norm ratio and cosine where the run probed them, task weights, time, versions and machine.
     """
     folder = Path(folder)
     started = time.perf_counter()
-    result = train(data, config, folder=folder, resume=resume, progress=progress, on_epoch=on_epoch)
+    result = train(
+        data,
+        config,
+        folder=folder,
+        resume=resume,
+        progress=progress,
+        on_epoch=on_epoch,
+        watched={"test": data.test} if len(data.test) else {},
+    )
     test = evaluate(result.model, data.test, max_rul=data.preprocessor.max_rul)
     facts = data.describe()
     name = f"{facts['subset']}, {config.method}, seed {config.seed}"
@@ -64,6 +79,7 @@ def run_experiment(
     }.items():
         save_figure(figure, folder / file)
     chosen = {str(name): value for name, value in result.history.iloc[result.best_epoch - 1].items()}
+    last = result.history.iloc[-1]
     seconds = float(result.history["seconds"].sum())
     record = {
         "data": facts,
@@ -73,7 +89,10 @@ def run_experiment(
         "epochs": len(result.history),
         "validation": {key.removeprefix("validation_"): chosen[key] for key in chosen if key.startswith("validation_")},
         "test": test.scores(),
+        "other_protocols": other_protocols(result, data),
+        "gradients": gradient_quartiles(result.probes),
         "task_weights": [chosen["weight_rul"], chosen["weight_health"]],
+        "last_task_weights": [float(last["weight_rul"]), float(last["weight_health"])],
         "training_seconds": round(seconds, 1),
         "wall_seconds": round(time.perf_counter() - started, 1),
         "windows_per_second": round(len(data.train) * len(result.history) / seconds, 1),
@@ -88,6 +107,39 @@ def run_experiment(
     }
     write_atomically(folder / "record.json", json.dumps(record, indent=2) + "\n")
     return record
+
+
+def other_protocols(result: TrainingResult, data: Prepared) -> dict[str, dict[str, float]]:
+    """What the same run would have been credited with under protocols that papers use.
+
+    ``uncapped``: the last window of each test engine, against its true RUL as NASA gives it, above the cap too.
+    ``all_windows``: every window of each test engine, labels capped, so that long-lived engines count more.
+    ``best_test_epoch``: the epoch with the lowest test RMSE, which nobody can know without the answers.
+    """
+    max_rul = data.preprocessor.max_rul
+    uncapped = evaluate(result.model, data.test.capped_at(None), max_rul=max_rul).scores()
+    all_windows = evaluate(result.model, data.test_all, max_rul=max_rul).scores()
+    best = result.history.iloc[int(result.history["test_rmse"].argmin())]
+    return {
+        "uncapped": uncapped,
+        "all_windows": all_windows,
+        "best_test_epoch": {
+            "epoch": int(best["epoch"]),
+            **{name: float(best[f"test_{name}"]) for name in uncapped},
+        },
+    }
+
+
+def gradient_quartiles(probes: pd.DataFrame) -> dict[str, Any] | None:
+    """Quartiles of norm ratio (RUL over health) and cosine over the probes of a run; None if it made none."""
+    if probes.empty:
+        return None
+    measured = {"norm_ratio": probes["norm_rul"] / probes["norm_health"], "cosine": probes["cosine"]}
+    quartiles = {
+        name: dict(zip(("q1", "median", "q3"), values.quantile([0.25, 0.5, 0.75]).tolist(), strict=True))
+        for name, values in measured.items()
+    }
+    return {"where": "all shared parameters", "probes": len(probes), **quartiles}
 
 
 def save_figure(figure: Any, path: Path) -> None:

@@ -7,7 +7,7 @@ method's balancer (:mod:`rulbook.gradients`). Validation *engines*, never seen i
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ from tqdm.auto import tqdm
 from rulbook._check import above, at_least, one_of, whole, within
 from rulbook.checkpoint import load_tensors, save_checkpoint, save_tensors, versions, write_atomically
 from rulbook.data import Prepared, Windows
-from rulbook.gradients import Balancer, StepReport
+from rulbook.evaluation import Evaluation, TensorWindows, evaluate
+from rulbook.gradients import Balancer, StepReport, row_cosine, row_norms, task_gradients
 from rulbook.losses import task_losses
 from rulbook.methods import METHODS
-from rulbook.metrics import health_accuracy, health_macro_f1, nasa_score, rmse
 from rulbook.model import PRESETS, DualTaskModel
 
 __all__ = ["Evaluation", "TrainingConfig", "TrainingResult", "evaluate", "train"]
@@ -48,6 +48,8 @@ class TrainingConfig:
         patience: Epochs without a better validation RMSE before training stops.
         clip_norm: Largest norm of the joint gradient.
         ema_decay: Decay per step of the weight average that is evaluated and kept; 0 turns it off.
+        probe_every: Measure both task gradients on all shared parameters at every so many steps of an epoch, for the
+            record, whatever the method itself measures; 0 never. A probe costs two backward passes and changes nothing.
     """
 
     method: str = "amnl"
@@ -62,44 +64,19 @@ class TrainingConfig:
     patience: int = 8
     clip_norm: float = 1.0
     ema_decay: float = 0.99
+    probe_every: int = 0
 
     def __post_init__(self) -> None:
         one_of("method", self.method, METHODS)
         one_of("preset", self.preset, PRESETS)
         for name, low in {"seed": 0, "epochs": 1, "batch_size": 2, "warmup_epochs": 0, "patience": 1}.items():
             whole(name, getattr(self, name), low)
-        whole("plateau_patience", self.plateau_patience, 0)
+        for name in ("plateau_patience", "probe_every"):
+            whole(name, getattr(self, name), 0)
         above("learning_rate", self.learning_rate, 0)
         at_least("weight_decay", self.weight_decay, 0)
         above("clip_norm", self.clip_norm, 0)
         within("ema_decay", self.ema_decay, 0, 1)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Predictions beside the truth, and what they are worth.
-
-    Attributes:
-        rul: Predicted RUL in cycles, clamped to [0, max_rul], shape (N,).
-        true_rul: True RUL in cycles, shape (N,).
-        health_probabilities: Shape (N, 3).
-        true_health: True class, shape (N,).
-    """
-
-    rul: np.ndarray
-    true_rul: np.ndarray
-    health_probabilities: np.ndarray
-    true_health: np.ndarray
-
-    def scores(self) -> dict[str, float]:
-        """RMSE in cycles, NASA score (a sum over the samples), health accuracy and macro-F1."""
-        health = self.health_probabilities.argmax(axis=1)
-        return {
-            "rmse": rmse(self.rul, self.true_rul),
-            "nasa_score": nasa_score(self.rul, self.true_rul),
-            "health_accuracy": health_accuracy(health, self.true_health),
-            "health_macro_f1": health_macro_f1(health, self.true_health),
-        }
 
 
 @dataclass(frozen=True)
@@ -111,12 +88,15 @@ class TrainingResult:
         history: One row per epoch: losses, task weights, norm ratio, learning rate, validation scores, seconds.
         best_epoch: The chosen epoch, counted from 1.
         config: The settings of the run.
+        probes: One row per probe: epoch, step of the epoch, ``norm_rul``, ``norm_health`` and ``cosine`` of the task
+            gradients on all shared parameters, for the losses that the method trains on.
     """
 
     model: DualTaskModel
     history: pd.DataFrame
     best_epoch: int
     config: TrainingConfig
+    probes: pd.DataFrame
 
 
 def train(
@@ -127,6 +107,7 @@ def train(
     resume: bool = False,
     progress: bool = True,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
+    watched: Mapping[str, Windows] | None = None,
 ) -> TrainingResult:
     """Train a :class:`~rulbook.model.DualTaskModel` and keep the epoch that validation engines choose.
 
@@ -138,11 +119,13 @@ def train(
         resume: Go on from ``state.safetensors`` in ``folder``. The weights come out bit for bit as without the stop.
         progress: Show a progress bar.
         on_epoch: Called with each new row of the history.
+        watched: Other windows, by name, to score after every epoch for the record: ``{"test": data.test}`` adds
+            ``test_rmse`` and the rest to the history. They choose nothing.
 
     Raises:
         ValueError: If ``folder`` holds a run already and ``resume`` is off, or holds one with other settings.
     """
-    run = _Run(data, config or TrainingConfig(), None if folder is None else Path(folder))
+    run = _Run(data, config or TrainingConfig(), None if folder is None else Path(folder), watched or {})
     # Dropout draws from torch's global generator and from no other: fork it, so that the caller's is left as it was.
     with torch.random.fork_rng(devices=[]):
         run.start(resume)
@@ -155,53 +138,20 @@ def train(
     return run.result()
 
 
-@torch.no_grad()
-def evaluate(model: DualTaskModel, windows: Windows, *, max_rul: float = 125.0, batch_size: int = 1024) -> Evaluation:
-    """Predict every window, in evaluation mode, and put the truth beside it.
-
-    Args:
-        model: The network.
-        windows: From :func:`rulbook.data.prepare`, or any :class:`~rulbook.data.Windows` with labels.
-        max_rul: Predictions are clamped to [0, ``max_rul``] cycles.
-        batch_size: Windows per forward pass.
-    """
-    tensors = _TensorWindows(windows, next(model.parameters()).device)
-    parts = [
-        model.predict(tensors.x(torch.arange(start, min(start + batch_size, len(tensors)))), max_rul=max_rul)
-        for start in range(0, len(tensors), batch_size)
-    ]
-    rul, probabilities = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
-    return Evaluation(rul.astype(np.float64), windows.rul, probabilities, windows.health)
-
-
-class _TensorWindows:
-    """Rows once in memory, windows cut out by index: an epoch needs no per-sample loader."""
-
-    def __init__(self, windows: Windows, device: torch.device) -> None:
-        self.rows = torch.as_tensor(windows.rows, device=device)
-        self.starts = torch.as_tensor(windows.starts, device=device)
-        self.offsets = torch.arange(windows.window, device=device)
-        self.rul = torch.as_tensor(windows.rul, dtype=torch.float32, device=device)
-        self.health = torch.as_tensor(windows.health, dtype=torch.int64, device=device)
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def x(self, index: Tensor) -> Tensor:
-        return self.rows[self.starts[index.to(self.starts.device)][:, None] + self.offsets]
-
-
 class _Run:
     """The moving parts of one training run, and how they are kept and found again."""
 
-    def __init__(self, data: Prepared, config: TrainingConfig, folder: Path | None) -> None:
+    def __init__(
+        self, data: Prepared, config: TrainingConfig, folder: Path | None, watched: Mapping[str, Windows]
+    ) -> None:
         self.data, self.config, self.folder = data, config, folder
+        self.evaluated = {"validation": data.validation, **watched}
         self.method = METHODS[config.method]
         self.label = f"{self.method.label}, seed {config.seed}"
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.windows = _TensorWindows(data.train, self.device)
+        self.windows = TensorWindows(data.train, self.device)
         self.max_rul = data.preprocessor.max_rul
-        self.epoch, self.rows = 0, list[dict[str, float]]()
+        self.epoch, self.rows, self.probes = 0, list[dict[str, float]](), list[dict[str, float]]()
         self.best: dict[str, Tensor] = {}
 
     def start(self, resume: bool) -> None:
@@ -243,15 +193,18 @@ class _Run:
     def one_epoch(self, bar: tqdm[Any]) -> dict[str, float]:
         started = time.perf_counter()
         learning_rate = self.optimizer.param_groups[0]["lr"]
-        steps = [self._step(index) for index in self._progress(self._batches(), bar)]
+        steps = [self._step(step, index) for step, index in enumerate(self._progress(self._batches(), bar))]
         self.balancer.end_epoch()
         self.epoch += 1
         evaluated: DualTaskModel = self.average.module  # type: ignore[assignment]
-        scores = evaluate(evaluated, self.data.validation, max_rul=self.max_rul).scores()
         row = {
             "epoch": self.epoch,
             **_summary(steps),
-            **{f"validation_{name}": value for name, value in scores.items()},
+            **{
+                f"{part}_{name}": value
+                for part, windows in self.evaluated.items()
+                for name, value in evaluate(evaluated, windows, max_rul=self.max_rul).scores().items()
+            },
             "learning_rate": learning_rate,
             "seconds": time.perf_counter() - started,
         }
@@ -279,7 +232,7 @@ class _Run:
             bar.set_postfix_str(f"batch {done + 1}/{len(batches)}", refresh=done % 5 == 0)
             yield index
 
-    def _step(self, index: Tensor) -> StepReport:
+    def _step(self, step: int, index: Tensor) -> StepReport:
         self.model.train()
         representation = self.model.encode(self.windows.x(index))
         rul, health_logits = self.model.heads(representation)
@@ -293,6 +246,11 @@ class _Run:
             max_rul=self.max_rul / scale,
             w_max=self.method.w_max,
         )
+        if self.config.probe_every and step % self.config.probe_every == 0:
+            gradients = task_gradients(losses, self.model.shared_parameters())
+            (norm_rul, norm_health), cosine = row_norms(gradients).tolist(), row_cosine(gradients)
+            probe = {"epoch": self.epoch + 1, "step": step, "norm_rul": norm_rul, "norm_health": norm_health}
+            self.probes.append({**probe, "cosine": cosine})
         self.optimizer.zero_grad(set_to_none=True)
         report = self.balancer.backward(
             losses,
@@ -332,6 +290,7 @@ class _Run:
             "config": asdict(self.config),
             "epoch": self.epoch,
             "rows": self.rows,
+            "probes": self.probes,
             "groups": optimizer["param_groups"],
             "warmup": self.warmup.state_dict(),
             "plateau": self.plateau.state_dict(),
@@ -354,7 +313,7 @@ class _Run:
         self.optimizer.load_state_dict({"state": state, "param_groups": facts["groups"]})
         self.warmup.load_state_dict(facts["warmup"])
         self.plateau.load_state_dict(facts["plateau"])
-        self.epoch, self.rows = facts["epoch"], facts["rows"]
+        self.epoch, self.rows, self.probes = facts["epoch"], facts["rows"], facts["probes"]
         self.order.set_state(tensors["rng/order"])
         torch.set_rng_state(tensors["rng/dropout"])
         if self.device.type == "cuda" and "rng/cuda" in tensors:
@@ -362,7 +321,8 @@ class _Run:
 
     def result(self) -> TrainingResult:
         self.model.load_state_dict(self.best)
-        return TrainingResult(self.model.eval(), pd.DataFrame(self.rows), self.best_epoch(), self.config)
+        history, probes = pd.DataFrame(self.rows), pd.DataFrame(self.probes)
+        return TrainingResult(self.model.eval(), history, self.best_epoch(), self.config, probes)
 
 
 def _ramped_average(decay: float) -> Callable[[Any, Any, Any], None]:

@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -52,15 +53,53 @@ def test_the_same_loop_serves_all_four_methods(data, method):
 
 
 def test_resume_gives_the_same_weights_bit_for_bit(data, tmp_path):
-    config = replace(QUICK, method="grace")
+    config = replace(QUICK, method="grace", probe_every=5)
     whole = train(data, config, folder=tmp_path / "whole", progress=False)
     train(data, replace(config, epochs=1), folder=tmp_path / "parts", progress=False)
     torch.rand(7)  # whatever the caller draws in between must not matter
     resumed = train(data, config, folder=tmp_path / "parts", resume=True, progress=False)
     assert torch.equal(weights(whole.model), weights(resumed.model))
+    pd.testing.assert_frame_equal(whole.probes, resumed.probes)
     a, b = (load_tensors(tmp_path / name / "state.safetensors")[0] for name in ("whole", "parts"))
     assert a.keys() == b.keys()
     assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_watching_and_probing_change_nothing(data):
+    plain = train(data, replace(QUICK, method="gaba", epochs=2), progress=False)
+    config = replace(QUICK, method="gaba", epochs=2, probe_every=5)
+    watched = train(data, config, progress=False, watched={"test": data.test})
+    assert torch.equal(weights(plain.model), weights(watched.model))
+    assert plain.probes.empty
+    assert "test_rmse" not in plain.history
+    last = watched.history.iloc[watched.best_epoch - 1]
+    assert last["test_rmse"] == pytest.approx(evaluate(watched.model, data.test).scores()["rmse"], abs=1e-4)
+    steps = -(-len(data.train) // 128)
+    assert watched.probes["step"].tolist() == 2 * list(range(0, steps, 5))
+    assert watched.probes["epoch"].tolist() == sorted(watched.probes["epoch"])
+    assert (watched.probes[["norm_rul", "norm_health"]] > 0).all(axis=None)
+    assert watched.probes["cosine"].abs().max() <= 1
+
+
+def test_a_record_tells_what_other_protocols_would_have_made_of_the_run(data, tmp_path):
+    record = run_experiment(data, replace(QUICK, probe_every=4), tmp_path / "run", progress=False)
+    other = record["other_protocols"]
+    history = pd.read_csv(tmp_path / "run" / "history.csv")
+    assert other["best_test_epoch"]["rmse"] == pytest.approx(history["test_rmse"].min())
+    assert other["best_test_epoch"]["rmse"] <= record["test"]["rmse"] + 1e-4
+    model = load_checkpoint(tmp_path / "run" / "best.safetensors").model
+    seen = evaluate(model, data.test)
+    assert record["test"]["rmse"] == pytest.approx(seen.scores()["rmse"], abs=1e-4)
+    uncapped = np.sqrt(np.mean((seen.rul - data.test.true_rul) ** 2))
+    assert other["uncapped"]["rmse"] == pytest.approx(uncapped, abs=1e-4)
+    every = evaluate(model, data.test_all)
+    assert len(every.rul) > len(seen.rul)
+    assert other["all_windows"]["rmse"] == pytest.approx(every.scores()["rmse"], abs=1e-4)
+    ratio = record["gradients"]["norm_ratio"]
+    assert 0 < ratio["q1"] <= ratio["median"] <= ratio["q3"]
+    assert record["gradients"]["probes"] == 3 * len(range(0, -(-len(data.train) // 128), 4))
+    without = run_experiment(data, replace(QUICK, epochs=1), tmp_path / "other", progress=False)
+    assert without["gradients"] is None
 
 
 SCRIPT = """

@@ -8,11 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rulbook._check import one_of
 from rulbook.data.facts import MAX_RUL, WINDOW
 from rulbook.data.fleet import Fleet
 from rulbook.data.preprocess import Preprocessor
 from rulbook.data.splits import cut_engines, split_engines
-from rulbook.data.windows import Windows, all_windows, last_of_each, last_windows, training_windows
+from rulbook.data.windows import (
+    Windows,
+    all_windows,
+    last_of_each,
+    last_windows,
+    split_windows_at_random,
+    training_windows,
+)
 
 __all__ = ["Prepared", "prepare"]
 
@@ -64,6 +72,7 @@ def prepare(
     n_conditions: int | None = None,
     validation_fraction: float = 0.2,
     validation_cuts: int | None = None,
+    split: str = "engines",
     seed: int = 0,
 ) -> Prepared:
     """Split the engines, fit the preprocessor on the training ones, cut windows out of all.
@@ -77,12 +86,19 @@ def prepare(
         validation_fraction: Share of the training engines held out to choose the epoch; 0 holds out none.
         validation_cuts: None validates on every window of those engines. A number cuts each of them at so many random
             points and takes the last window before each cut, as NASA's test set does.
-        seed: Decides which engines are held out and where they are cut, and starts k-means.
+        split: ``"engines"`` holds out whole engines. ``"windows"`` holds out windows at random and fits the
+            preprocessor on all engines. **That leaks**, see :func:`split_windows_at_random`; it is here to show by how
+            much, since published numbers are made this way too.
+        seed: Decides what is held out and where engines are cut, and starts k-means.
 
     Raises:
-        ValueError: If an argument is out of range, or the fleet has one training engine and one is to be held out.
+        ValueError: If an argument is out of range, the fleet has one training engine and one is to be held out, or
+            ``validation_cuts`` is asked for windows split at random.
     """
-    kept, held_out = split_engines(fleet.train["unit"], fraction=validation_fraction, seed=seed)
+    by_engine = one_of("split", split, ("engines", "windows")) == "engines"
+    if validation_cuts is not None and not by_engine:
+        raise ValueError(f"validation_cuts is {validation_cuts}: it needs split='engines', and split is {split!r}.")
+    kept, held_out = split_engines(fleet.train["unit"], fraction=validation_fraction if by_engine else 0.0, seed=seed)
     preprocessor = Preprocessor(
         n_conditions=n_conditions,
         sensors=fleet.sensors,
@@ -94,7 +110,10 @@ def prepare(
     window, max_rul = preprocessor.window, preprocessor.max_rul
     features = preprocessor.transform(fleet.train)
     run_to_failure = training_windows(features, fleet.train, window=window, max_rul=max_rul, last_rul=last_rul)
-    validation = run_to_failure.of_engines(held_out)
+    if by_engine:
+        train, validation = run_to_failure.of_engines(kept), run_to_failure.of_engines(held_out)
+    else:
+        train, validation = split_windows_at_random(run_to_failure, fraction=validation_fraction, seed=seed)
     if validation_cuts is not None:
         held_out_rows = fleet.train[fleet.train["unit"].isin(held_out)]
         cut, rul = cut_engines(held_out_rows, seed=seed, cuts=validation_cuts, shortest=window)
@@ -110,6 +129,7 @@ def prepare(
         "n_conditions": n_conditions,
         "validation_fraction": validation_fraction,
         "validation_cuts": validation_cuts,
+        "split": split,
         "seed": seed,
         "train_engines": len(kept),
         "validation_engines": len(held_out),
@@ -117,5 +137,4 @@ def prepare(
         "validation_units": held_out.tolist(),
     }
     test = test_all.take(last_of_each(test_all))
-    train = run_to_failure.of_engines(kept)
     return Prepared(preprocessor, train, validation, test, test_all, fleet.subset, settings)

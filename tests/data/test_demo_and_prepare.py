@@ -132,6 +132,22 @@ def test_validation_by_cuts_and_without_validation(fleet):
     assert (len(nobody.validation), nobody.train.unit.max()) == (0, 12)
 
 
+def test_a_split_by_windows_leaks_and_says_so(fleet):
+    leaky = prepare(fleet, split="windows", seed=2)
+    engines = set(fleet.train["unit"])
+    assert set(leaky.train.unit.tolist()) == set(leaky.validation.unit.tolist()) == engines
+    windows = len(fleet.train) - 29 * len(engines)
+    assert (len(leaky.train) + len(leaky.validation), len(leaky.validation)) == (windows, round(0.2 * windows))
+    assert not set(leaky.train.starts.tolist()) & set(leaky.validation.starts.tolist())
+    facts = leaky.describe()
+    assert (facts["split"], facts["validation_engines"], facts["train_engines"]) == ("windows", 0, len(engines))
+    np.testing.assert_array_equal(leaky.test.true_rul, prepare(fleet).test.true_rul)
+    with pytest.raises(ValueError, match="split is 'halves'"):
+        prepare(fleet, split="halves")
+    with pytest.raises(ValueError, match="validation_cuts is 4: it needs split='engines'"):
+        prepare(fleet, split="windows", validation_cuts=4)
+
+
 def test_neither_torch_nor_a_download_is_needed():
     code = (
         "import sys; from rulbook.data import demo_fleet, prepare; prepare(demo_fleet(engines=3, test_engines=1)); "
