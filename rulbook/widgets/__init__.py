@@ -61,17 +61,23 @@ test holds to Python.
 '''
 
 from rulbook.widgets.controls import Choice, Several, Slider, Switch
+from rulbook.widgets.costs_to_regime import CostsToRegime
 from rulbook.widgets.figure import LiveFigure
 from rulbook.widgets.gradient_density import GradientDensity
 from rulbook.widgets.gradient_spread import GradientSpread
+from rulbook.widgets.regime_chooser import RegimeChooser
+from rulbook.widgets.score_of_errors import ScoreOfErrors
 from rulbook.widgets.task_weights import TaskWeights
 from rulbook.widgets.weight_schedules import WeightSchedules
 
 __all__ = [
     "Choice",
+    "CostsToRegime",
     "GradientDensity",
     "GradientSpread",
     "LiveFigure",
+    "RegimeChooser",
+    "ScoreOfErrors",
     "Several",
     "Slider",
     "Switch",

@@ -10,7 +10,15 @@ from playwright.sync_api import Locator, Page
 
 from rulbook import widgets
 
-FIGURES = ("GradientDensity", "WeightSchedules", "GradientSpread", "TaskWeights")
+FIGURES = (
+    "GradientDensity",
+    "WeightSchedules",
+    "GradientSpread",
+    "TaskWeights",
+    "RegimeChooser",
+    "ScoreOfErrors",
+    "CostsToRegime",
+)
 
 LOAD = """async (source) => {
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
@@ -36,7 +44,8 @@ class Watched:
             """(root) => {
               const state = {};
               for (const input of root.querySelectorAll("input, select")) {
-                if (input.type === "checkbox") {
+                if (input.type === "checkbox" && !input.closest("fieldset")) state[input.name] = input.checked;
+                else if (input.type === "checkbox") {
                   state[input.name] ??= [];
                   if (input.checked) state[input.name].push(input.parentElement.textContent);
                 } else state[input.name] = input.type === "range" ? Number(input.value) : input.value;

@@ -10,9 +10,12 @@ from figure_pages import LOAD
 from playwright.sync_api import Page
 from scipy.special import erf
 
+from rulbook.expected_score import best_bias, expected_score
+from rulbook.metrics import nasa_score, pareto_front
+from rulbook.preference import late_weight, preference
 from rulbook.reference import failure_weights
 from rulbook.results import read_json
-from rulbook.widgets import GradientDensity, GradientSpread, TaskWeights
+from rulbook.widgets import CostsToRegime, GradientDensity, GradientSpread, RegimeChooser, ScoreOfErrors, TaskWeights
 from rulbook.widgets.gradient_density import NEAR, near_failure_share
 from rulbook.widgets.gradient_spread import SIGMA, magnitude_quantile, mean_square_weight
 from rulbook.widgets.task_weights import floored_weight, smoothed_weight, steps_until_floor
@@ -92,6 +95,45 @@ def test_task_weights(blank: Page) -> None:
         )
         expected = [[floored_weight(w, f, form) for f in floors] for w in weights]
         np.testing.assert_allclose(computed, expected, rtol=1e-14)
+
+
+def test_preference_and_front(blank: Page) -> None:
+    blank.evaluate(LOAD, RegimeChooser._esm)
+    generator, grid = np.random.default_rng(0), RegimeChooser.controls()["w"].grid
+    for methods in (1, 2, 3, 9):
+        table = generator.integers(0, 30, size=(methods, 2)) / 4
+        points = [{"rmse": rmse, "nasa": nasa} for rmse, nasa in table.tolist()]
+        values, front = blank.evaluate(
+            "([points, ws]) => [ws.map((w) => script.preference(points, w)), script.front(points)]", [points, grid]
+        )
+        np.testing.assert_allclose(values, [preference(table, w) for w in grid], atol=1e-14)
+        assert front == pareto_front(table).tolist()
+
+
+def test_mean_score_and_best_bias(blank: Page) -> None:
+    blank.evaluate(LOAD, ScoreOfErrors._esm)
+    controls = ScoreOfErrors.controls()
+    biases, sigmas = controls["bias"].grid, controls["sigma"].grid
+    computed = blank.evaluate(
+        "([bs, ss]) => bs.map((b) => ss.map((s) => script.expectedScore(b, s)))", [biases, sigmas]
+    )
+    np.testing.assert_allclose(computed, [[expected_score(b, s) for s in sigmas] for b in biases], rtol=5e-6)
+    best = blank.evaluate("(ss) => ss.map(script.bestBias)", sigmas)
+    np.testing.assert_allclose(best, [best_bias(s) for s in sigmas], rtol=1e-5)
+    errors = [-60.0, -13.0, -0.5, 0.0, 0.5, 10.0, 60.0]
+    scored = blank.evaluate("(ds) => ds.map(script.score)", errors)
+    np.testing.assert_allclose(scored, [nasa_score([d], [0]) for d in errors], rtol=1e-12)
+
+
+def test_two_prices_and_the_winner_between_two_ends(blank: Page) -> None:
+    blank.evaluate(LOAD, CostsToRegime._esm)
+    late = CostsToRegime.controls()["cost_late"].grid
+    early = CostsToRegime.controls()["cost_early"].grid[::8]
+    computed = blank.evaluate("([ls, es]) => ls.map((l) => es.map((e) => script.lateWeight(l, e)))", [late, early])
+    np.testing.assert_allclose(computed, [[late_weight(one, e) for e in early] for one in late], rtol=1e-15)
+    pieces = [["A", "", 0, 0.4], ["B", "", 0.4, 1]]
+    at = [0, 0.399, 0.401, 1]
+    assert blank.evaluate("([p, ws]) => ws.map((w) => script.winnerAt(p, w))", [pieces, at]) == ["A", "A", "B", "B"]
 
 
 def test_shown_numbers_are_written_as_python_writes_them(blank: Page) -> None:

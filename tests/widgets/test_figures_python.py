@@ -20,9 +20,12 @@ from rulbook import reference
 from rulbook.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
 from rulbook.widgets import (
     Choice,
+    CostsToRegime,
     GradientDensity,
     GradientSpread,
     LiveFigure,
+    RegimeChooser,
+    ScoreOfErrors,
     Several,
     Slider,
     Switch,
@@ -34,7 +37,7 @@ from rulbook.widgets.gradient_density import near_failure_share
 from rulbook.widgets.gradient_spread import magnitude_quantile, mean_square_weight
 from rulbook.widgets.task_weights import floored_weight, smoothed_weight, steps_until_floor
 
-ALL = (GradientDensity, WeightSchedules, GradientSpread, TaskWeights)
+ALL = (GradientDensity, WeightSchedules, GradientSpread, TaskWeights, RegimeChooser, ScoreOfErrors, CostsToRegime)
 
 
 def array(packed: dict[str, Any]) -> np.ndarray:
@@ -58,6 +61,10 @@ def array(packed: dict[str, Any]) -> np.ndarray:
         (lambda: WeightSchedules(w_max=1), "w_max is 1.0: it must lie between 1.2 and 4.8."),
         (lambda: TaskWeights(floor=0.3), "floor is 0.3: it must lie between 0 and 0.25."),
         (lambda: TaskWeights(form="soft"), "form is 'soft': it must be one of clip, affine."),
+        (lambda: RegimeChooser(subset="FD005"), "subset is 'FD005': it must be one of FD002 + FD004, FD001, "),
+        (lambda: RegimeChooser(numbers="guessed"), "numbers is 'guessed': it must be one of reported, measured."),
+        (lambda: ScoreOfErrors(sigma=0), "sigma is 0.0: it must lie between 1 and 30."),
+        (lambda: CostsToRegime(cost_late=7), "cost_late is 7: it must lie on the grid from 5 to 1000 in steps of 5."),
         (lambda: GradientSpread(w_max=10.1), "w_max is 10.1: it must lie between 1 and 10."),
     ],
 )
@@ -100,6 +107,9 @@ def test_several_keeps_the_order_of_its_choices_and_no_repeats() -> None:
         (WeightSchedules, "WeightSchedules(shapes=['linear', 'exponential', 'step'], w_max=2.0, rul=30.0)"),
         (GradientSpread, "GradientSpread(w_max=2.0, subset='FD001')"),
         (TaskWeights, "TaskWeights(ratio=500.0, floor=0.05, beta=0.99, form='clip')"),
+        (ScoreOfErrors, "ScoreOfErrors(bias=0.0, sigma=15.0)"),
+        (CostsToRegime, "CostsToRegime(cost_late=100.0, cost_early=20.0, subset='FD002 + FD004')"),
+        (RegimeChooser, "RegimeChooser(w=0.1, numbers='reported', subset='FD002 + FD004', everybody=False)"),
     ],
 )
 def test_the_repr_is_the_call_that_makes_the_figure_again(figure: type[LiveFigure], text: str) -> None:

@@ -15,11 +15,17 @@ from figure_pages import FIGURES, OpenFigures, Watched
 from playwright.sync_api import Locator, expect
 
 from rulbook import widgets
+from rulbook.expected_score import best_bias, expected_score
+from rulbook.metrics import pareto_front
+from rulbook.palette import METHOD_LABELS
+from rulbook.preference import late_weight, preference
 from rulbook.reference import failure_weights
 from rulbook.results import read_json
 from rulbook.schedules import SCHEDULES
+from rulbook.widgets.costs_to_regime import NAMED
 from rulbook.widgets.gradient_density import near_failure_share
 from rulbook.widgets.gradient_spread import magnitude_quantile, mean_square_weight
+from rulbook.widgets.regime_chooser import REGIMES, measured_points, reported_points
 from rulbook.widgets.task_weights import floored_weight, steps_until_floor
 
 pytestmark = pytest.mark.browser
@@ -36,8 +42,17 @@ SELECTS = [
     ("GradientDensity", "samples", "cycles"),
     ("GradientSpread", "subset", "FD004"),
     ("TaskWeights", "form", "affine"),
+    ("RegimeChooser", "numbers", "measured"),
+    ("RegimeChooser", "subset", "FD001"),
+    ("CostsToRegime", "subset", "FD001"),
 ]
-HANDLES = [("GradientDensity", "rul"), ("WeightSchedules", "rul"), ("GradientSpread", "w_max")]
+HANDLES = [
+    ("GradientDensity", "rul"),
+    ("WeightSchedules", "rul"),
+    ("GradientSpread", "w_max"),
+    ("RegimeChooser", "w"),
+    ("ScoreOfErrors", "bias"),
+]
 
 
 def told(name: str, state: dict[str, Any]) -> list[str]:
@@ -68,6 +83,25 @@ def told(name: str, state: dict[str, Any]) -> list[str]:
             *([] if met is None else [f"It falls below the floor after {met} steps."]),
             f"weighs {weight:.4f} and pulls {ratio * weight / (1 - weight):.1f} times as hard",
         ]
+    if name == "RegimeChooser":
+        return told_by_regimes(state)
+    if name == "CostsToRegime":
+        w = late_weight(state["cost_late"], state["cost_early"])
+        regime = next(name for name, start, end in REGIMES if start <= w < end)
+        return [
+            f"A cycle late at {state['cost_late']} and a cycle early at {state['cost_early']} thousand USD",
+            f"make w = {w:.3f}",
+            f"the {regime} regime, for which the source names {METHOD_LABELS[NAMED[regime]]}",
+            f"For such prices {100 * (1 - w):.1f} % of the predictions should be late.",
+        ]
+    if name == "ScoreOfErrors":
+        bias, sigma = state["bias"], state["sigma"]
+        best = best_bias(sigma)
+        return [
+            f"noise {sigma:.1f} cycles the RMSE is {np.hypot(bias, sigma):.1f}",
+            f"an engine scores {expected_score(bias, sigma):.2f} on average",
+            f"The score is lowest, {expected_score(best, sigma):.2f}, at a bias of {best:.1f}".replace("-", "−"),
+        ]
     counts, w_max = SUBSETS[state["subset"]]["windows"]["counts"], state["w_max"]
     median, tail = (magnitude_quantile(counts, q, w_max) for q in (0.5, 0.99))
     return [
@@ -76,6 +110,21 @@ def told(name: str, state: dict[str, Any]) -> list[str]:
         f"E[w²] = {mean_square_weight(counts, w_max):.2f} times",
         f"it would be {(1 + w_max + w_max**2) / 3:.2f} times",
     ]
+
+
+def told_by_regimes(state: dict[str, Any]) -> list[str]:
+    w, numbers, subset = state["w"], state["numbers"], state["subset"]
+    regime = next(name for name, start, end in REGIMES if start <= w < end or end == w == 1)
+    told = [f"In the source's bands, w = {w:.2f} is the {regime} regime."]
+    found = {"reported": reported_points, "measured": measured_points}[numbers]()[subset]
+    points = [point for point in found if point["main"] or state["everybody"]]
+    if not points:
+        return [*told, f"There are no {numbers} numbers for {subset}"]
+    table = np.array([[point["rmse"], point["nasa"]] for point in points])
+    value = preference(table, w)
+    front = [points[i]["label"] for i in np.lexsort((table[:, 1], table[:, 0])) if pareto_front(table)[i]]
+    best = f"Of {len(points)} methods {points[value.argmin()]['label']} has the lowest J, {value.min():.3f}."
+    return [*told, best, f"On the front: {', '.join(front)}."]
 
 
 def assert_moved(page: Watched, name: str, trait: str, before: tuple[dict[str, Any], str]) -> None:
@@ -216,7 +265,7 @@ def test_every_draggable_point(open_figures: OpenFigures, name: str, trait: str,
         assert page.page.evaluate("document.activeElement.name") == trait
         page.page.keyboard.press("ArrowRight")
         page.page.keyboard.press("ArrowRight")
-        step = 1 if trait == "rul" else 0.1
+        step = {"rul": 1, "w_max": 0.1, "w": 0.01, "bias": 0.25}[trait]
         assert page.state(name)[trait] == pytest.approx(before[0][trait] + 2 * step)
         expect(page.figure(name).locator(".ring")).to_have_count(1)
     if device != "keyboard":
