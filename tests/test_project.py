@@ -191,6 +191,33 @@ def test_the_notation_names_what_the_package_names():
     assert unknown == set()
 
 
+VERDICTS = ("reproduced", "not reproduced", "wrong", "not testable here")
+
+
+def rows_of(page: str) -> list[list[str]]:
+    """The cells of every table row below the first section heading."""
+    lines = re.findall(r"^\| (.+) \|$", read(page).split("\n## ", 1)[1], re.MULTILINE)
+    rows = [[cell.strip() for cell in re.split(r"(?<!\\) \| ", line)] for line in lines]
+    return [row for row in rows if row[0] != "section"]
+
+
+def test_every_claim_has_a_verdict_and_a_place_where_it_is_shown():
+    rows = rows_of("book/evidence.md")
+    assert len(rows) > 40
+    for section, claim, verdict, found, shown in rows:
+        assert verdict.startswith(VERDICTS), f"{section}, {claim!r}: {verdict!r} is no verdict."
+        assert found
+        assert "](" in shown or verdict == "not testable here", f"{section}, {claim!r}: shown nowhere."
+
+
+def test_every_mistake_has_its_correction_and_a_place_where_it_is_shown():
+    rows = rows_of("book/errata.md")
+    assert len(rows) > 20
+    for section, printed, correct, shown in rows:
+        assert printed != correct
+        assert "](../notebooks/" in shown, f"{section}, {printed!r}: shown nowhere."
+
+
 def test_the_citation_is_of_this_version():
     citation = yaml.safe_load(read("CITATION.cff"))
     assert citation["cff-version"] == "1.2.0"
