@@ -61,17 +61,21 @@ test holds to Python.
 '''
 
 from rulbook.widgets.controls import Choice, Several, Slider, Switch
+from rulbook.widgets.dead_output import DeadOutput
 from rulbook.widgets.figure import LiveFigure
 from rulbook.widgets.gradient_density import GradientDensity
 from rulbook.widgets.gradient_spread import GradientSpread
+from rulbook.widgets.pipeline import Pipeline
 from rulbook.widgets.task_weights import TaskWeights
 from rulbook.widgets.weight_schedules import WeightSchedules
 
 __all__ = [
     "Choice",
+    "DeadOutput",
     "GradientDensity",
     "GradientSpread",
     "LiveFigure",
+    "Pipeline",
     "Several",
     "Slider",
     "Switch",

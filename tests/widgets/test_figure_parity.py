@@ -12,7 +12,8 @@ from scipy.special import erf
 
 from rulbook.reference import failure_weights
 from rulbook.results import read_json
-from rulbook.widgets import GradientDensity, GradientSpread, TaskWeights
+from rulbook.widgets import DeadOutput, GradientDensity, GradientSpread, TaskWeights
+from rulbook.widgets.dead_output import BATCH_MEANS, OUTPUTS, answer_and_slope, output_path
 from rulbook.widgets.gradient_density import NEAR, near_failure_share
 from rulbook.widgets.gradient_spread import SIGMA, magnitude_quantile, mean_square_weight
 from rulbook.widgets.task_weights import floored_weight, smoothed_weight, steps_until_floor
@@ -92,6 +93,24 @@ def test_task_weights(blank: Page) -> None:
         )
         expected = [[floored_weight(w, f, form) for f in floors] for w in weights]
         np.testing.assert_allclose(computed, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_paths_of_the_dead_output(blank: Page, output: str) -> None:
+    blank.evaluate(LOAD, DeadOutput._esm)
+    values = np.linspace(-60, 60, 241).tolist()
+    computed = blank.evaluate(
+        "([output, values]) => values.map((a) => script.answerAndSlope(output, a))", [output, values]
+    )
+    np.testing.assert_allclose(computed, [answer_and_slope(output, a) for a in values], rtol=1e-12)
+    starts, steps = (DeadOutput.controls()[name].grid for name in ("start", "step"))
+    computed = blank.evaluate(
+        "([o, as, ss, ms]) => as.map((a) => ss.map((s) => script.outputPath(o, a, s, ms)))",
+        [output, starts, steps, list(BATCH_MEANS)],
+    )
+    expected = [[output_path(output, start, step) for step in steps] for start in starts]
+    # Long steps magnify the last digit of exp(): a tenth of a cycle is shown.
+    np.testing.assert_allclose(computed, expected, rtol=1e-6, atol=1e-4)
 
 
 def test_shown_numbers_are_written_as_python_writes_them(blank: Page) -> None:

@@ -15,11 +15,14 @@ from figure_pages import FIGURES, OpenFigures, Watched
 from playwright.sync_api import Locator, expect
 
 from rulbook import widgets
+from rulbook.model import PRESETS, DualTaskModel, parameter_counts
 from rulbook.reference import failure_weights
 from rulbook.results import read_json
 from rulbook.schedules import SCHEDULES
+from rulbook.widgets.dead_output import BATCH_MEANS, output_path
 from rulbook.widgets.gradient_density import near_failure_share
 from rulbook.widgets.gradient_spread import magnitude_quantile, mean_square_weight
+from rulbook.widgets.pipeline import FEATURES
 from rulbook.widgets.task_weights import floored_weight, steps_until_floor
 
 pytestmark = pytest.mark.browser
@@ -36,8 +39,18 @@ SELECTS = [
     ("GradientDensity", "samples", "cycles"),
     ("GradientSpread", "subset", "FD004"),
     ("TaskWeights", "form", "affine"),
+    ("Pipeline", "preset", "compact"),
+    ("Pipeline", "features", "14 sensors + 3 settings"),
+    ("DeadOutput", "output", "softplus"),
 ]
-HANDLES = [("GradientDensity", "rul"), ("WeightSchedules", "rul"), ("GradientSpread", "w_max")]
+HANDLES = [("GradientDensity", "rul"), ("WeightSchedules", "rul"), ("GradientSpread", "w_max"), ("Pipeline", "block")]
+
+
+COUNTS = {
+    (preset, label): list(parameter_counts(DualTaskModel(count, preset)).values())
+    for preset in PRESETS
+    for label, count in FEATURES.items()
+}
 
 
 def told(name: str, state: dict[str, Any]) -> list[str]:
@@ -67,6 +80,25 @@ def told(name: str, state: dict[str, Any]) -> list[str]:
             f"half of the way takes {np.log(2) / np.log(1 / state['beta']):.1f} steps",
             *([] if met is None else [f"It falls below the floor after {met} steps."]),
             f"weighs {weight:.4f} and pulls {ratio * weight / (1 - weight):.1f} times as hard",
+        ]
+    if name == "Pipeline":
+        # Counted another way than the figure's table, which is read off a run.
+        *counts, total = COUNTS[state["preset"], state["features"]]
+        block = int(state["block"])
+        if block == 1:
+            return [f"All blocks together have {total:,} parameters."]
+        own = counts[block - 2]
+        return [f"Block {block}, ", f"It has {own:,} of {total:,} parameters, {100 * own / total:.2f} %."]
+    if name == "DeadOutput":
+        path = output_path(state["output"], state["start"], state["step"])
+        error = np.sqrt(np.mean(np.subtract(path[:-1], BATCH_MEANS) ** 2))
+        alive = np.flatnonzero(path)
+        died = alive[-1] + 1 if len(alive) else 0
+        end = f"It ends at {path[-1]:.1f}" if path[-1] else f"It has been exactly 0 since batch {died},"
+        return [
+            f"step {state['step']:.1f}, {state['output']} behind",
+            f"the mean label by {error:.1f} cycles",
+            end.replace("-", "−"),
         ]
     counts, w_max = SUBSETS[state["subset"]]["windows"]["counts"], state["w_max"]
     median, tail = (magnitude_quantile(counts, q, w_max) for q in (0.5, 0.99))
