@@ -1,8 +1,8 @@
 """Train the compact network with and without a ReLU at its RUL output; write ``book/results/output_activations.json``.
 
-On FD001, four arms, the same seeds for all: the last layer as PyTorch initialises it, or its bias at the mean label; a ReLU
-behind it, or nothing. Each run counts how many of 512 fixed validation windows are answered by exactly 0, before the
-first step and after the last.
+On FD001, four arms, the same seeds for all: the last layer as PyTorch initialises it, or its bias at the mean label;
+a ReLU behind it, or nothing. Each run counts how many of 512 fixed validation windows are answered by exactly 0,
+before the first step and after the last.
 
     python book/measure/output_activations.py
 

@@ -95,11 +95,8 @@ def told(name: str, state: dict[str, Any]) -> list[str]:
         alive = np.flatnonzero(path)
         died = alive[-1] + 1 if len(alive) else 0
         end = f"It ends at {path[-1]:.1f}" if path[-1] else f"It has been exactly 0 since batch {died},"
-        return [
-            f"step {state['step']:.1f}, {state['output']} behind",
-            f"the mean label by {error:.1f} cycles",
-            end.replace("-", "−"),
-        ]
+        words = [f"step {state['step']:.1f}, {state['output']} behind", f"the mean label by {error:.1f} cycles", end]
+        return [said.replace("-", "−") for said in words]
     counts, w_max = SUBSETS[state["subset"]]["windows"]["counts"], state["w_max"]
     median, tail = (magnitude_quantile(counts, q, w_max) for q in (0.5, 0.99))
     return [
