@@ -55,17 +55,27 @@ def life(windows: Windows, engine: int, checkpoint: Checkpoint) -> dict[str, lis
     }
 
 
-def disagreement(windows: Windows, checkpoint: Checkpoint) -> dict[str, int]:
-    """Over all windows of all test engines: how often the two heads name different classes."""
+def both_heads(windows: Windows, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Over all windows of all test engines: the classes, what each head makes of them, and how often the two differ."""
     normal, critical = windows.thresholds
     differ = far = 0
+    named = {who: np.zeros(3, int) for who in ("truth", "RUL head", "health head")}
+    named["truth"] += np.bincount(windows.health, minlength=3)
     for index in np.array_split(np.arange(len(windows)), len(windows) // 1024 + 1):
         rul, probabilities = checkpoint.model.predict(windows.tensors(index)[0], max_rul=125.0)
         by_rul = (rul <= normal).long() + (rul <= critical).long()
-        apart = (by_rul - probabilities.argmax(dim=1)).abs()
+        by_health = probabilities.argmax(dim=1)
+        named["RUL head"] += np.bincount(by_rul, minlength=3)
+        named["health head"] += np.bincount(by_health, minlength=3)
+        apart = (by_rul - by_health).abs()
         differ += int((apart > 0).sum())
         far += int((apart > 1).sum())
-    return {"windows": len(windows), "differ": differ, "normal_against_critical": far}
+    return {
+        "windows": len(windows),
+        "differ": differ,
+        "normal_against_critical": far,
+        "named": {who: counts.tolist() for who, counts in named.items()},
+    }
 
 
 def measure(checkpoint: Checkpoint, record: dict[str, Any], root: Path | None = None) -> dict[str, Any]:
@@ -83,7 +93,7 @@ def measure(checkpoint: Checkpoint, record: dict[str, Any], root: Path | None = 
             "torch": torch.__version__.partition("+")[0],
         },
         "engines": {why: {"engine": engine, **life(windows, engine, checkpoint)} for why, engine in engines.items()},
-        "heads": disagreement(windows, checkpoint),
+        "heads": both_heads(windows, checkpoint),
     }
 
 
