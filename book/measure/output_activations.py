@@ -1,8 +1,8 @@
 """Train the compact network with and without a ReLU at its RUL output; write ``book/results/output_activations.json``.
 
-On FD001, four arms, the same seeds for all: the last layer as PyTorch initialises it, or its bias at the mean label;
-a ReLU behind it, or nothing. Each run counts how many of 512 fixed validation windows are answered by exactly 0,
-before the first step and after the last.
+On FD001, five arms, the same seeds for all: the last layer as PyTorch initialises it, or its bias at the mean label;
+a ReLU behind it, or nothing; and the first once more without the health task. Each run counts how many of 512 fixed
+validation windows are answered by exactly 0, before the first step and after the last.
 
     python book/measure/output_activations.py
 
@@ -28,10 +28,11 @@ from rulbook.model import DualTaskModel
 RESULT = Path(__file__).resolve().parents[1] / "results" / "output_activations.json"
 SEEDS, STEPS, BATCH = range(12), 150, 128
 ARMS = {
-    "ReLU, default bias": (True, False),
-    "ReLU, bias at the mean": (True, True),
-    "nothing, default bias": (False, False),
-    "nothing, bias at the mean": (False, True),
+    "ReLU, default bias, RUL alone": (True, False, 0.0),
+    "ReLU, default bias": (True, False, 0.5),
+    "ReLU, bias at the mean": (True, True, 0.5),
+    "nothing, default bias": (False, False, 0.5),
+    "nothing, bias at the mean": (False, True, 0.5),
 }
 
 
@@ -56,8 +57,8 @@ def look(model: DualTaskModel, x: torch.Tensor, y: torch.Tensor) -> tuple[float,
     return float((rul == 0).float().mean()), float((rul - y).square().mean().sqrt())
 
 
-def run(data: Prepared, seed: int, relu: bool, at_mean: bool) -> dict[str, Any]:
-    """One training, plain MSE + cross-entropy at one half each, gradients clipped to 1."""
+def run(data: Prepared, seed: int, relu: bool, at_mean: bool, health: float) -> dict[str, Any]:
+    """One training, plain MSE and cross-entropy with the share ``health`` for the second, gradients clipped to 1."""
     model = network(seed, relu, at_mean, float(data.train.rul.mean()))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-4)
     generator = np.random.default_rng(seed)
@@ -67,7 +68,8 @@ def run(data: Prepared, seed: int, relu: bool, at_mean: bool) -> dict[str, Any]:
         x_batch, y_rul, y_health = data.train.tensors(generator.choice(len(data.train), BATCH, replace=False))
         rul, logits = model(x_batch)
         optimizer.zero_grad()
-        (0.5 * task_losses(rul, logits, y_rul, y_health).sum()).backward()
+        mse, cross_entropy = task_losses(rul, logits, y_rul, y_health)
+        ((1 - health) * mse + health * cross_entropy).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
     zeros_after, rmse = look(model, x, y)
@@ -85,8 +87,8 @@ def main() -> None:
     data = prepare(load_cmapss("FD001"), seed=0)
     arms: dict[str, list[dict[str, Any]]] = {name: [] for name in ARMS}
     for seed in SEEDS:
-        for name, (relu, at_mean) in ARMS.items():
-            arms[name].append(run(data, seed, relu, at_mean))
+        for name, arm in ARMS.items():
+            arms[name].append(run(data, seed, *arm))
             print(name, arms[name][-1], flush=True)
     result = {
         "command": "python book/measure/output_activations.py",

@@ -224,9 +224,7 @@ def _(two_heads: Function) -> None:
         )
     if not close(logits, wanted_logits):
         sums = close(logits.sum(axis=1), 1.0)
-        hint = (
-            "They sum to 1: these are probabilities. The loss takes the softmax itself." if sums else "Look there too."
-        )
+        hint = "They sum to 1: probabilities. The loss takes the softmax itself." if sums else "Look there too."
         raise Miss("the logits are not h V^T + c", hint)
 
 

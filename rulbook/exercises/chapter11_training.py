@@ -195,7 +195,9 @@ def _(f: Function) -> None:
     wanted_loss, wanted_grad = softmax_cross_entropy(logits, labels)
     is_number(loss, wanted_loss, "the loss", "Each window must be judged by its own class.")
     expect(
-        close(grad, wanted_grad.reshape(-1)), "the gradient differs from the reference", "Is the one-hot per window?"
+        close(grad, wanted_grad.reshape(-1)),
+        "the gradient differs from the reference",
+        "Is the one-hot that of each window?",
     )
 
 
