@@ -36,15 +36,22 @@ def test_both_heads_judge_every_window():
 
 
 def test_the_arms_share_their_seeds():
-    seeds = {name: [run["seed"] for run in runs] for name, runs in ENDS["arms"].items()}
-    assert len(set(map(tuple, seeds.values()))) == 1
-    assert all(0 <= run[key] <= 1 for runs in ENDS["arms"].values() for run in runs for key in run if "zeros" in key)
+    arms = dict(ENDS["arms"])
+    alone = arms.pop("ReLU, default bias, RUL alone")
+    assert len({tuple(run["seed"] for run in runs) for runs in arms.values()}) == 1
+    assert all(0 <= run[key] <= 1 for runs in arms.values() for run in runs for key in run if "zeros" in key)
+    assert [run["seed"] for run in alone] == [
+        run["seed"] for run in arms["ReLU, default bias"] if run["zeros_before"] == 1
+    ]
 
 
-def test_arms_with_the_same_end_start_from_the_same_network():
+def test_what_the_page_says_of_the_arms():
     arms = ENDS["arms"]
-    first, second = ([run["zeros_before"] for run in arms[f"ReLU, default bias{more}"]] for more in ("", ", RUL alone"))
-    assert first == second
+    assert all(run["zeros_before"] == run["zeros_after"] == 1 for run in arms["ReLU, default bias, RUL alone"])
+    born_dead = [run for run in arms["ReLU, default bias"] if run["zeros_before"] == 1]
+    assert sorted(run["zeros_after"] for run in born_dead) == [0, 0, 0, 0.422]
+    at_mean = arms["nothing, bias at the mean"]
+    assert all(a["rmse"] > b["rmse"] for a, b in zip(arms["nothing, default bias"], at_mean, strict=True))
 
 
 def test_the_script_builds_what_its_arms_say():
