@@ -62,9 +62,11 @@ test holds to Python.
 
 from rulbook.widgets.controls import Choice, Several, Slider, Switch
 from rulbook.widgets.costs_to_regime import CostsToRegime
+from rulbook.widgets.dead_output import DeadOutput
 from rulbook.widgets.figure import LiveFigure
 from rulbook.widgets.gradient_density import GradientDensity
 from rulbook.widgets.gradient_spread import GradientSpread
+from rulbook.widgets.pipeline import Pipeline
 from rulbook.widgets.regime_chooser import RegimeChooser
 from rulbook.widgets.score_of_errors import ScoreOfErrors
 from rulbook.widgets.task_weights import TaskWeights
@@ -73,9 +75,11 @@ from rulbook.widgets.weight_schedules import WeightSchedules
 __all__ = [
     "Choice",
     "CostsToRegime",
+    "DeadOutput",
     "GradientDensity",
     "GradientSpread",
     "LiveFigure",
+    "Pipeline",
     "RegimeChooser",
     "ScoreOfErrors",
     "Several",

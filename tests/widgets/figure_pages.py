@@ -18,6 +18,8 @@ FIGURES = (
     "RegimeChooser",
     "ScoreOfErrors",
     "CostsToRegime",
+    "Pipeline",
+    "DeadOutput",
 )
 
 LOAD = """async (source) => {

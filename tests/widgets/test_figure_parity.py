@@ -15,7 +15,16 @@ from rulbook.metrics import nasa_score, pareto_front
 from rulbook.preference import late_weight, preference
 from rulbook.reference import failure_weights
 from rulbook.results import read_json
-from rulbook.widgets import CostsToRegime, GradientDensity, GradientSpread, RegimeChooser, ScoreOfErrors, TaskWeights
+from rulbook.widgets import (
+    CostsToRegime,
+    DeadOutput,
+    GradientDensity,
+    GradientSpread,
+    RegimeChooser,
+    ScoreOfErrors,
+    TaskWeights,
+)
+from rulbook.widgets.dead_output import BATCH_MEANS, OUTPUTS, answer_and_slope, output_path
 from rulbook.widgets.gradient_density import NEAR, near_failure_share
 from rulbook.widgets.gradient_spread import SIGMA, magnitude_quantile, mean_square_weight
 from rulbook.widgets.task_weights import floored_weight, smoothed_weight, steps_until_floor
@@ -134,6 +143,24 @@ def test_two_prices_and_the_winner_between_two_ends(blank: Page) -> None:
     pieces = [["A", "", 0, 0.4], ["B", "", 0.4, 1]]
     at = [0, 0.399, 0.401, 1]
     assert blank.evaluate("([p, ws]) => ws.map((w) => script.winnerAt(p, w))", [pieces, at]) == ["A", "A", "B", "B"]
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_paths_of_the_dead_output(blank: Page, output: str) -> None:
+    blank.evaluate(LOAD, DeadOutput._esm)
+    values = np.linspace(-60, 60, 241).tolist()
+    computed = blank.evaluate(
+        "([output, values]) => values.map((a) => script.answerAndSlope(output, a))", [output, values]
+    )
+    np.testing.assert_allclose(computed, [answer_and_slope(output, a) for a in values], rtol=1e-12)
+    starts, steps = (DeadOutput.controls()[name].grid for name in ("start", "step"))
+    computed = blank.evaluate(
+        "([o, as, ss, ms]) => as.map((a) => ss.map((s) => script.outputPath(o, a, s, ms)))",
+        [output, starts, steps, list(BATCH_MEANS)],
+    )
+    expected = [[output_path(output, start, step) for step in steps] for start in starts]
+    # Long steps magnify the last digit of exp(): a tenth of a cycle is shown.
+    np.testing.assert_allclose(computed, expected, rtol=1e-6, atol=1e-4)
 
 
 def test_shown_numbers_are_written_as_python_writes_them(blank: Page) -> None:

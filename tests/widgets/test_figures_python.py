@@ -21,9 +21,11 @@ from rulbook.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
 from rulbook.widgets import (
     Choice,
     CostsToRegime,
+    DeadOutput,
     GradientDensity,
     GradientSpread,
     LiveFigure,
+    Pipeline,
     RegimeChooser,
     ScoreOfErrors,
     Several,
@@ -32,12 +34,24 @@ from rulbook.widgets import (
     TaskWeights,
     WeightSchedules,
 )
+from rulbook.widgets.dead_output import BATCH_MEANS, answer_and_slope, output_path
 from rulbook.widgets.figure import compose
 from rulbook.widgets.gradient_density import near_failure_share
 from rulbook.widgets.gradient_spread import magnitude_quantile, mean_square_weight
+from rulbook.widgets.pipeline import pipeline_table
 from rulbook.widgets.task_weights import floored_weight, smoothed_weight, steps_until_floor
 
-ALL = (GradientDensity, WeightSchedules, GradientSpread, TaskWeights, RegimeChooser, ScoreOfErrors, CostsToRegime)
+ALL = (
+    GradientDensity,
+    WeightSchedules,
+    GradientSpread,
+    TaskWeights,
+    RegimeChooser,
+    ScoreOfErrors,
+    CostsToRegime,
+    Pipeline,
+    DeadOutput,
+)
 
 
 def array(packed: dict[str, Any]) -> np.ndarray:
@@ -60,6 +74,9 @@ def array(packed: dict[str, Any]) -> np.ndarray:
         (lambda: WeightSchedules(shapes=["cubic"]), "shapes is 'cubic': it must be one of linear, constant, "),
         (lambda: WeightSchedules(w_max=1), "w_max is 1.0: it must lie between 1.2 and 4.8."),
         (lambda: TaskWeights(floor=0.3), "floor is 0.3: it must lie between 0 and 0.25."),
+        (lambda: Pipeline(block=8), "block is 8.0: it must lie between 1 and 7."),
+        (lambda: Pipeline(preset="huge"), "preset is 'huge': it must be one of paper, compact."),
+        (lambda: DeadOutput(output="tanh"), "output is 'tanh': it must be one of ReLU, softplus, nothing."),
         (lambda: TaskWeights(form="soft"), "form is 'soft': it must be one of clip, affine."),
         (lambda: RegimeChooser(subset="FD005"), "subset is 'FD005': it must be one of FD002 + FD004, FD001, "),
         (lambda: RegimeChooser(numbers="guessed"), "numbers is 'guessed': it must be one of reported, measured."),
@@ -110,6 +127,8 @@ def test_several_keeps_the_order_of_its_choices_and_no_repeats() -> None:
         (ScoreOfErrors, "ScoreOfErrors(bias=0.0, sigma=15.0)"),
         (CostsToRegime, "CostsToRegime(cost_late=100.0, cost_early=20.0, subset='FD002 + FD004')"),
         (RegimeChooser, "RegimeChooser(w=0.1, numbers='reported', subset='FD002 + FD004', everybody=False)"),
+        (Pipeline, "Pipeline(block=3.0, preset='paper', features='14 sensors')"),
+        (DeadOutput, "DeadOutput(output='ReLU', start=75.0, step=1.6)"),
     ],
 )
 def test_the_repr_is_the_call_that_makes_the_figure_again(figure: type[LiveFigure], text: str) -> None:
@@ -212,6 +231,49 @@ def test_the_title_on_the_floor_is_true() -> None:
     assert steps_until_floor(19, 0.05, 0.99) is None
     assert steps_until_floor(19.001, 0.05, 0.99) is not None
     assert steps_until_floor(500, 0.05, 0.99) == 233
+
+
+@pytest.mark.parametrize("features", [14, 17])
+@pytest.mark.parametrize("preset", ["paper", "compact"])
+def test_the_pipeline_is_the_network(preset: str, features: int) -> None:
+    from rulbook.model import DualTaskModel, parameter_counts
+
+    table = pipeline_table(preset, features)
+    counts = parameter_counts(DualTaskModel(features, preset))
+    assert [block["parameters"] for block in table["blocks"]] == [0, *list(counts.values())[:-1]]
+    assert table["total"] == counts["total"]
+    blocks = {block["name"]: block for block in table["blocks"]}
+    assert blocks["window"]["gives"] == [30, features]
+    assert blocks["funnel"]["gives"] == blocks["RUL head"]["takes"] == blocks["health head"]["takes"] == [32]
+    assert (blocks["RUL head"]["gives"], blocks["health head"]["gives"]) == ([1], [3])
+
+
+def test_what_the_pipelines_title_and_alt_say_is_true() -> None:
+    blocks = pipeline_table("paper", 14)["blocks"]
+    numbers = [int(np.prod(block["gives"])) for block in blocks]
+    assert numbers == [420, 1920, 15360, 512, 32, 1, 3]
+    share = [block["parameters"] / pipeline_table("paper", 14)["total"] for block in blocks]
+    assert round(100 * share[2]) == 64
+    assert share[5] + share[6] < 0.002
+
+
+def test_the_dead_output_opens_dead_and_dies_of_no_short_step() -> None:
+    path = output_path("ReLU", 75, 1.6)
+    assert path[11] > 0
+    assert set(path[12:]) == {0.0}
+    assert min(output_path("nothing", 75, 1.6)) > -5
+    assert all(output_path("ReLU", 75, step)[-1] > 0 for step in DeadOutput.controls()["step"].grid if step <= 1.5)
+    assert all(set(output_path("ReLU", -10, step)) == {0.0} for step in DeadOutput.controls()["step"].grid)
+    assert len(BATCH_MEANS) == 24
+
+
+@given(st.sampled_from(["ReLU", "softplus", "nothing"]), st.floats(-30, 30))
+def test_the_slope_of_an_output_is_its_derivative(output: str, a: float) -> None:
+    step = 1e-5
+    if output == "ReLU" and abs(a) < 2 * step:
+        return
+    (above, _), (below, _) = answer_and_slope(output, a + step), answer_and_slope(output, a - step)
+    assert answer_and_slope(output, a)[1] == pytest.approx((above - below) / (2 * step), abs=1e-6)
 
 
 def test_a_script_without_its_one_import_is_refused(tmp_path: Path) -> None:

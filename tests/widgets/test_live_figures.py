@@ -17,14 +17,17 @@ from playwright.sync_api import Locator, expect
 from rulbook import widgets
 from rulbook.expected_score import best_bias, expected_score
 from rulbook.metrics import pareto_front
+from rulbook.model import PRESETS, DualTaskModel, parameter_counts
 from rulbook.palette import METHOD_LABELS
 from rulbook.preference import late_weight, preference
 from rulbook.reference import failure_weights
 from rulbook.results import read_json
 from rulbook.schedules import SCHEDULES
 from rulbook.widgets.costs_to_regime import NAMED
+from rulbook.widgets.dead_output import BATCH_MEANS, output_path
 from rulbook.widgets.gradient_density import near_failure_share
 from rulbook.widgets.gradient_spread import magnitude_quantile, mean_square_weight
+from rulbook.widgets.pipeline import FEATURES
 from rulbook.widgets.regime_chooser import REGIMES, measured_points, reported_points
 from rulbook.widgets.task_weights import floored_weight, steps_until_floor
 
@@ -45,6 +48,9 @@ SELECTS = [
     ("RegimeChooser", "numbers", "measured"),
     ("RegimeChooser", "subset", "FD001"),
     ("CostsToRegime", "subset", "FD001"),
+    ("Pipeline", "preset", "compact"),
+    ("Pipeline", "features", "14 sensors + 3 settings"),
+    ("DeadOutput", "output", "softplus"),
 ]
 HANDLES = [
     ("GradientDensity", "rul"),
@@ -52,7 +58,15 @@ HANDLES = [
     ("GradientSpread", "w_max"),
     ("RegimeChooser", "w"),
     ("ScoreOfErrors", "bias"),
+    ("Pipeline", "block"),
 ]
+
+
+COUNTS = {
+    (preset, label): list(parameter_counts(DualTaskModel(count, preset)).values())
+    for preset in PRESETS
+    for label, count in FEATURES.items()
+}
 
 
 def told(name: str, state: dict[str, Any]) -> list[str]:
@@ -102,6 +116,22 @@ def told(name: str, state: dict[str, Any]) -> list[str]:
             f"an engine scores {expected_score(bias, sigma):.2f} on average",
             f"The score is lowest, {expected_score(best, sigma):.2f}, at a bias of {best:.1f}".replace("-", "−"),
         ]
+    if name == "Pipeline":
+        # Counted another way than the figure's table, which is read off a run.
+        *counts, total = COUNTS[state["preset"], state["features"]]
+        block = int(state["block"])
+        if block == 1:
+            return [f"All blocks together have {total:,} parameters."]
+        own = counts[block - 2]
+        return [f"Block {block}, ", f"It has {own:,} of {total:,} parameters, {100 * own / total:.2f} %."]
+    if name == "DeadOutput":
+        path = output_path(state["output"], state["start"], state["step"])
+        error = np.sqrt(np.mean(np.subtract(path[:-1], BATCH_MEANS) ** 2))
+        alive = np.flatnonzero(path)
+        died = alive[-1] + 1 if len(alive) else 0
+        end = f"It ends at {path[-1]:.1f}" if path[-1] else f"It has been exactly 0 since batch {died},"
+        words = [f"step {state['step']:.1f}, {state['output']} behind", f"the mean label by {error:.1f} cycles", end]
+        return [said.replace("-", "−") for said in words]
     counts, w_max = SUBSETS[state["subset"]]["windows"]["counts"], state["w_max"]
     median, tail = (magnitude_quantile(counts, q, w_max) for q in (0.5, 0.99))
     return [
@@ -265,7 +295,7 @@ def test_every_draggable_point(open_figures: OpenFigures, name: str, trait: str,
         assert page.page.evaluate("document.activeElement.name") == trait
         page.page.keyboard.press("ArrowRight")
         page.page.keyboard.press("ArrowRight")
-        step = {"rul": 1, "w_max": 0.1, "w": 0.01, "bias": 0.25}[trait]
+        step = {"rul": 1, "w_max": 0.1, "w": 0.01, "bias": 0.25, "block": 1}[trait]
         assert page.state(name)[trait] == pytest.approx(before[0][trait] + 2 * step)
         expect(page.figure(name).locator(".ring")).to_have_count(1)
     if device != "keyboard":
