@@ -61,20 +61,28 @@ test holds to Python.
 '''
 
 from rulbook.widgets.controls import Choice, Several, Slider, Switch
+from rulbook.widgets.equilibrium import Equilibrium
 from rulbook.widgets.figure import LiveFigure
 from rulbook.widgets.gradient_density import GradientDensity
 from rulbook.widgets.gradient_spread import GradientSpread
+from rulbook.widgets.norm_scales import NormScales
+from rulbook.widgets.ratio_over_epochs import RatioOverEpochs
 from rulbook.widgets.task_weights import TaskWeights
+from rulbook.widgets.two_pulls import TwoPulls
 from rulbook.widgets.weight_schedules import WeightSchedules
 
 __all__ = [
     "Choice",
+    "Equilibrium",
     "GradientDensity",
     "GradientSpread",
     "LiveFigure",
+    "NormScales",
+    "RatioOverEpochs",
     "Several",
     "Slider",
     "Switch",
     "TaskWeights",
+    "TwoPulls",
     "WeightSchedules",
 ]
