@@ -1,4 +1,4 @@
-"""Measure how hard the two tasks pull on the shared parameters, on NASA's FD001; write ``book/results/norm_ratio.json``.
+"""Measure how hard the two tasks pull on the shared parameters on FD001; write ``book/results/norm_ratio.json``.
 
 The plain loss (half MSE, half cross-entropy) on the compact network, every batch of 256 windows:
 
@@ -10,7 +10,7 @@ The plain loss (half MSE, half cross-entropy) on the compact network, every batc
 * ``whole``: the task gradients averaged over all batches of an epoch while the parameters stand still, and their norms
   beside the norms of single batches.
 
-Run it with ``python book/measure/norm_ratio.py``; on one core it takes about five minutes.
+Run it with ``python book/measure/norm_ratio.py``; on one core it takes about ten minutes.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rulbook.checkpoint import versions
 from rulbook.data import Prepared, Windows, load_cmapss, prepare
@@ -52,10 +53,12 @@ def quantiles(values: list[float] | np.ndarray) -> dict[str, float]:
 
 
 def digits(value: float, count: int = 4) -> float:
+    """A number with so many significant digits."""
     return float(f"{float(value):.{count}g}")
 
 
 def data_of(root: Path | None = None) -> Prepared:
+    """FD001 with the engine-level split of seed 0."""
     return prepare(load_cmapss("FD001", root), seed=0)
 
 
@@ -78,6 +81,7 @@ class Probe:
         self.model, self.windows, self.scale = model, windows, scale
 
     def forward(self, index: Tensor) -> Tensor:
+        """Both task losses of the windows in ``index``."""
         x, rul, health = self.windows.tensors(index.numpy())
         self.representation = self.model.encode(x)
         rul_hat, logits = self.model.heads(self.representation)
@@ -116,10 +120,12 @@ def fresh(data: Prepared, seed: int, most: int | None = None) -> dict[str, list[
 
 
 def ratios(seen: dict[str, list[float]], place: str) -> np.ndarray:
+    """Norm of RUL over norm of health, batch by batch."""
     return np.array(seen[f"{place} rul"]) / np.array(seen[f"{place} health"])
 
 
 def summary(seen: dict[str, list[float]]) -> dict[str, Any]:
+    """The quantiles of what the batches of an epoch showed."""
     return {
         "ratio": {place: quantiles(ratios(seen, place)) for place in (*PLACES, "outputs")},
         "norm_rul": quantiles(seen["shared rul"]),
@@ -164,8 +170,10 @@ def run(data: Prepared, method: str, *, seed: int = 0, epochs: int = EPOCHS) -> 
     balancer = WeightedSum(FixedWeights((0.5, 0.5)), observe=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     warmup = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.1, total_iters=config.warmup_epochs)
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=config.plateau_patience, factor=0.5)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
     order = torch.Generator().manual_seed(seed)
-    told, raw, whole = [], {}, {}
+    told, raw, whole, pooled = [], {}, {}, defaultdict(list)
     if 0 in WHOLE_AFTER:
         whole["0"] = whole_gradient(probe, seed)
     for epoch in range(1, epochs + 1):
@@ -183,17 +191,25 @@ def run(data: Prepared, method: str, *, seed: int = 0, epochs: int = EPOCHS) -> 
             joint = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm, error_if_nonfinite=True)
             seen["joint"].append(float(joint))
             optimizer.step()
-        warmup.step()
+            average.update_parameters(model)
         seen["shared rul"], seen["shared health"] = history.norms.T.tolist()
         seen["cosine"] = history.cosine.tolist()
         joint_norms = np.array(seen["joint"])
-        scores = evaluate(model, data.validation).scores()
+        for name in ("shared rul", "shared health", "cosine", "joint"):
+            pooled[name] += seen[name]
+        scores = evaluate(average.module, data.validation).scores()
+        rate = optimizer.param_groups[0]["lr"]
+        if epoch <= config.warmup_epochs:
+            warmup.step()
+        else:
+            plateau.step(scores["rmse"])
         told.append(
             {
                 "epoch": epoch,
                 **summary(seen),
                 "joint": quantiles(joint_norms),
                 "clipped": digits(np.mean(joint_norms > config.clip_norm)),
+                "learning_rate": digits(rate),
                 "losses": [digits(value) for value in history.losses.mean(dim=0)],
                 "validation_rmse": digits(scores["rmse"]),
                 "validation_health_accuracy": digits(scores["health_accuracy"]),
@@ -207,10 +223,29 @@ def run(data: Prepared, method: str, *, seed: int = 0, epochs: int = EPOCHS) -> 
             whole[str(epoch)] = whole_gradient(probe, seed)
         middle = told[-1]["ratio"]["shared"]["median"]
         print(f"{method}, epoch {epoch}: median ratio {middle}, RMSE {told[-1]['validation_rmse']}", flush=True)
-    return {"epochs": told, "every_batch": raw, "whole": whole}
+    return {
+        "all_steps": {"steps": len(pooled["joint"]), **pooled_summary(pooled)},
+        "epochs": told,
+        "every_batch": raw,
+        "whole": whole,
+    }
+
+
+def pooled_summary(pooled: dict[str, list[float]]) -> dict[str, Any]:
+    """All steps of a run together: the ratio, the cosine, clipping, and how often a task gets worse to first order."""
+    rul, health, cosine = (np.array(pooled[name]) for name in ("shared rul", "shared health", "cosine"))
+    return {
+        "ratio": quantiles(rul / health),
+        "cosine": quantiles(cosine),
+        "clipped": digits(np.mean(np.array(pooled["joint"]) > 1.0)),
+        "health_gets_worse": digits(np.mean(health + rul * cosine < 0)),
+        "rul_gets_worse": digits(np.mean(rul + health * cosine < 0)),
+        "health_share": quantiles((health + rul * cosine) / np.sqrt(rul**2 + health**2 + 2 * rul * health * cosine)),
+    }
 
 
 def measure(root: Path | None = None, epochs: int = EPOCHS) -> dict[str, Any]:
+    """Everything that the file holds."""
     data = data_of(root)
     every = {seed: fresh(data, seed) for seed in (0, 1, 2)}
     return {

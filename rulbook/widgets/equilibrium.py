@@ -77,7 +77,7 @@ class Equilibrium(LiveFigure):
 
     decades = Slider(1, low=0, high=3.3, step=0.1, label="Ratio ρ, power of ten")
     optimizer = Choice("Adam", OPTIMIZERS, label="Optimiser")
-    rate = Slider(-1.5, low=-3.5, high=-0.5, step=0.1, label="Learning rate, power of ten")
+    rate = Slider(-2, low=-3.5, high=-0.5, step=0.1, label="Learning rate, power of ten")
 
     def tables(self) -> dict[str, Any]:
         """How many steps are drawn."""

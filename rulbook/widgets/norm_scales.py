@@ -73,7 +73,7 @@ class NormScales(LiveFigure):
     unit = Slider(1, low=1, high=125, step=1, label="One unit of RUL", unit="cycles")
     rmse = Slider(20, low=1, high=60, step=1, label="RMSE of the predictions", unit="cycles")
     p_true = Slider(0.8, low=0.05, high=0.99, step=0.01, label="Probability of the true class")
-    size = Slider(5, low=1, high=6.5, step=0.5, label="Shared parameters, power of ten")
+    size = Slider(4, low=1, high=6.5, step=0.5, label="Shared parameters, power of ten")
 
     def tables(self) -> dict[str, Any]:
         """The constants of the model."""

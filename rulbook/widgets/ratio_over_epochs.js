@@ -17,11 +17,11 @@ export default figure(({ state: { place, unit, epoch }, data, colors, plot, lege
   ]);
   const decades = (d) => (d < -3 ? `1e${d}`.replace("-", "−") : (10 ** d).toLocaleString("en-US", { maximumFractionDigits: 4 }));
   const panel = plot({
-    x: { domain: [-0.4, count - 0.6], ticks: range(count), label: "epoch (0: not trained)" },
+    x: { domain: [-0.6, count - 0.4], label: "epoch (0: not trained)" },
     y: { domain: [low, high], ticks: range(high - low + 1, low), format: decades, label: "norm RUL ÷ norm health, one value for each step" },
     height: 340,
   });
-  if (low < 0 && high > 0) panel.line([[-0.4, 0], [count - 0.6, 0]], { color: colors.baseline, width: 1 });
+  if (low < 0 && high > 0) panel.line([[-0.6, 0], [count - 0.4, 0]], { color: colors.baseline, width: 1 });
   rows.forEach(([min, p5, q1, , q3, p95, max], e) => {
     panel.bar([e - 0.28, e + 0.3], [log10(q1), log10(q3)], { color: colors.others[2] });
     panel.bar([e - 0.05, e + 0.07], [log10(p5), log10(p95)], { color: colors.others[2] });
@@ -31,7 +31,8 @@ export default figure(({ state: { place, unit, epoch }, data, colors, plot, lege
   panel.line(rows.map((quantiles, e) => [e, log10(quantiles[6])]), { color: colors.baseline, dash: "3 4", width: 1 });
   panel.line(rows.map((quantiles, e) => [e, log10(quantiles[3])]), { color: colors.accent });
   const [min, , q1, median, q3, , max] = rows[epoch];
-  panel.handle([epoch, log10(median)], { x: "epoch" });
+  panel.rule(epoch, { color: colors.accent });
+  panel.dot([epoch, log10(median)], { color: colors.accent, r: 7 });
 
   const when = epoch === 0 ? "The untrained network" : `Epoch ${epoch}`;
   return (

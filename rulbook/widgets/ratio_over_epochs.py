@@ -56,12 +56,13 @@ class RatioOverEpochs(LiveFigure):
     """
 
     script = "ratio_over_epochs.js"
-    title = "There is no one ratio: it moves with training, with the place of measurement, and above all with the unit"
+    title = (
+        "There is no one ratio: it moves with training, with the place of measurement, and most of all with the unit"
+    )
     alt = (
-        "Ratio of the RUL gradient norm to the health gradient norm on a logarithmic axis, for an untrained network and "
-        "for each of ten epochs: nested bands from the smallest to the largest step, between the quartiles, and the "
-        "median. In cycles on all shared parameters it starts near 20 and rises to about a thousand; with targets "
-        "divided by 125 it stays below one."
+        "Ratio of the RUL gradient norm to the health gradient norm on a logarithmic axis, for an untrained network "
+        "and for each of ten epochs: the range of all steps, a bar for their middle half, and the median. In cycles on "
+        "all shared parameters it starts near 20 and rises to more than a thousand; divided by 125 it stays below one."
     )
     hint = "change only the place, then only the unit. Which of the two moves the band further?"
 

@@ -10,7 +10,16 @@ from playwright.sync_api import Locator, Page
 
 from rulbook import widgets
 
-FIGURES = ("GradientDensity", "WeightSchedules", "GradientSpread", "TaskWeights")
+FIGURES = (
+    "GradientDensity",
+    "WeightSchedules",
+    "GradientSpread",
+    "TaskWeights",
+    "NormScales",
+    "TwoPulls",
+    "RatioOverEpochs",
+    "Equilibrium",
+)
 
 LOAD = """async (source) => {
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
