@@ -26,7 +26,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rulbook.checkpoint import versions
 from rulbook.data import Prepared, Windows, load_cmapss, prepare
@@ -163,17 +162,15 @@ def whole_gradient(probe: Probe, seed: int) -> dict[str, float]:
 
 
 def run(data: Prepared, method: str, *, seed: int = 0, epochs: int = EPOCHS) -> dict[str, Any]:
-    """Train as ``rulbook train --method`` does, and look at every step."""
+    """Train with the settings of ``rulbook train``, without its plateau and average, and look at every step."""
     config = TrainingConfig(method=method, seed=seed)
     model, scale = fresh_model(data, seed), METHODS[method].rul_scale
     probe = Probe(model, data.train, scale)
     balancer = WeightedSum(FixedWeights((0.5, 0.5)), observe=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     warmup = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.1, total_iters=config.warmup_epochs)
-    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=config.plateau_patience, factor=0.5)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
     order = torch.Generator().manual_seed(seed)
-    told, raw, whole, pooled = [], {}, {}, defaultdict(list)
+    told, raw, whole = [], {}, {}
     if 0 in WHOLE_AFTER:
         whole["0"] = whole_gradient(probe, seed)
     for epoch in range(1, epochs + 1):
@@ -191,25 +188,17 @@ def run(data: Prepared, method: str, *, seed: int = 0, epochs: int = EPOCHS) -> 
             joint = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm, error_if_nonfinite=True)
             seen["joint"].append(float(joint))
             optimizer.step()
-            average.update_parameters(model)
+        warmup.step()
         seen["shared rul"], seen["shared health"] = history.norms.T.tolist()
         seen["cosine"] = history.cosine.tolist()
         joint_norms = np.array(seen["joint"])
-        for name in ("shared rul", "shared health", "cosine", "joint"):
-            pooled[name] += seen[name]
-        scores = evaluate(average.module, data.validation).scores()
-        rate = optimizer.param_groups[0]["lr"]
-        if epoch <= config.warmup_epochs:
-            warmup.step()
-        else:
-            plateau.step(scores["rmse"])
+        scores = evaluate(model, data.validation).scores()
         told.append(
             {
                 "epoch": epoch,
                 **summary(seen),
                 "joint": quantiles(joint_norms),
                 "clipped": digits(np.mean(joint_norms > config.clip_norm)),
-                "learning_rate": digits(rate),
                 "losses": [digits(value) for value in history.losses.mean(dim=0)],
                 "validation_rmse": digits(scores["rmse"]),
                 "validation_health_accuracy": digits(scores["health_accuracy"]),
@@ -223,25 +212,7 @@ def run(data: Prepared, method: str, *, seed: int = 0, epochs: int = EPOCHS) -> 
             whole[str(epoch)] = whole_gradient(probe, seed)
         middle = told[-1]["ratio"]["shared"]["median"]
         print(f"{method}, epoch {epoch}: median ratio {middle}, RMSE {told[-1]['validation_rmse']}", flush=True)
-    return {
-        "all_steps": {"steps": len(pooled["joint"]), **pooled_summary(pooled)},
-        "epochs": told,
-        "every_batch": raw,
-        "whole": whole,
-    }
-
-
-def pooled_summary(pooled: dict[str, list[float]]) -> dict[str, Any]:
-    """All steps of a run together: the ratio, the cosine, clipping, and how often a task gets worse to first order."""
-    rul, health, cosine = (np.array(pooled[name]) for name in ("shared rul", "shared health", "cosine"))
-    return {
-        "ratio": quantiles(rul / health),
-        "cosine": quantiles(cosine),
-        "clipped": digits(np.mean(np.array(pooled["joint"]) > 1.0)),
-        "health_gets_worse": digits(np.mean(health + rul * cosine < 0)),
-        "rul_gets_worse": digits(np.mean(rul + health * cosine < 0)),
-        "health_share": quantiles((health + rul * cosine) / np.sqrt(rul**2 + health**2 + 2 * rul * health * cosine)),
-    }
+    return {"epochs": told, "every_batch": raw, "whole": whole}
 
 
 def measure(root: Path | None = None, epochs: int = EPOCHS) -> dict[str, Any]:

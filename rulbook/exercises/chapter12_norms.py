@@ -121,7 +121,7 @@ def _(length: Function) -> None:
 by_hand = Exercise(
     "12.4",
     "two norms by hand",
-    function("norms(X, W, a, V, rul, health)"),
+    function("norms(x, w, a, v, rul, health)"),
     "Three stages for each task: what arrives, through the head, collected over the windows.",
 )
 
@@ -134,7 +134,7 @@ def _case(seed: int, size: int = 7) -> tuple[Array, Array, Array, Array, Array, 
 
 
 def _slopes(x: Array, w: Array, a: Array, v: Array, rul: Array, health: Array) -> Array:
-    """Both norms on W from central differences."""
+    """Both norms on w from central differences."""
 
     def losses(shared: Array) -> Array:
         h = x @ shared.T
@@ -156,7 +156,7 @@ def _pair(norms: Function, seed: int, size: int = 7) -> tuple[Array, Array]:
     return got, _slopes(*case)
 
 
-@by_hand.requires("the RUL norm is the slope of the squared error on W")
+@by_hand.requires("the RUL norm is the slope of the squared error on w")
 def _(norms: Function) -> None:
     got, wanted = _pair(norms, 4)
     slips = {
@@ -172,7 +172,7 @@ def _(norms: Function) -> None:
     )
 
 
-@by_hand.requires("the health norm is the slope of the cross-entropy on W")
+@by_hand.requires("the health norm is the slope of the cross-entropy on w")
 def _(norms: Function) -> None:
     got, wanted = _pair(norms, 5)
     x, w, _, v, _, health = _case(5)
@@ -186,7 +186,7 @@ def _(norms: Function) -> None:
         float(np.linalg.norm((only_true / 7 @ v).T @ x))
         / float(wanted[1]): "You kept the true class only. The scores of the others get a gradient too: their p.",
     }
-    hint = "What arrives is (p - one-hot)/B, a row for each window; then V takes it to h, and x collects it on W."
+    hint = "What arrives is (p - one-hot)/B, a row for each window; then v takes it to h, and x collects it on w."
     expect(
         close(got[1], wanted[1], 1e-4),
         f"the health norm is {show(got[1] / wanted[1])} times what central differences say",
