@@ -20,6 +20,10 @@ FIGURES = (
     "CostsToRegime",
     "Pipeline",
     "DeadOutput",
+    "NormScales",
+    "TwoPulls",
+    "RatioOverEpochs",
+    "Equilibrium",
 )
 
 LOAD = """async (source) => {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 from typing import Any
 
@@ -25,11 +26,15 @@ from rulbook.results import read_json
 from rulbook.schedules import SCHEDULES
 from rulbook.widgets.costs_to_regime import NAMED
 from rulbook.widgets.dead_output import BATCH_MEANS, output_path
+from rulbook.widgets.equilibrium import equilibrium, toy_path
 from rulbook.widgets.gradient_density import near_failure_share
 from rulbook.widgets.gradient_spread import magnitude_quantile, mean_square_weight
+from rulbook.widgets.norm_scales import even_unit, modelled_norms
 from rulbook.widgets.pipeline import FEATURES
+from rulbook.widgets.ratio_over_epochs import QUANTILES, recorded_ratios
 from rulbook.widgets.regime_chooser import REGIMES, measured_points, reported_points
 from rulbook.widgets.task_weights import floored_weight, steps_until_floor
+from rulbook.widgets.two_pulls import joint_cosines, tipping_cosine
 
 pytestmark = pytest.mark.browser
 
@@ -51,6 +56,9 @@ SELECTS = [
     ("Pipeline", "preset", "compact"),
     ("Pipeline", "features", "14 sensors + 3 settings"),
     ("DeadOutput", "output", "softplus"),
+    ("RatioOverEpochs", "place", "last shared layer"),
+    ("RatioOverEpochs", "unit", "cycles / 125"),
+    ("Equilibrium", "optimizer", "SGD"),
 ]
 HANDLES = [
     ("GradientDensity", "rul"),
@@ -69,8 +77,55 @@ COUNTS = {
 }
 
 
+def short(value: float) -> str:
+    """Three digits, as the scripts write them."""
+    return f"{round(value):,}" if value >= 100 else f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
+
+
+def told_of_two_gradients(name: str, state: dict[str, Any]) -> list[str]:
+    """The same for the figures of chapter 12."""
+    if name == "NormScales":
+        rul, health = modelled_norms(state["unit"], state["rmse"], state["p_true"], 10 ** state["size"])
+        louder = f"RUL task is {short(rul / health)}" if rul >= health else f"health task is {short(health / rul)}"
+        return [
+            f"norms {short(rul)} and {short(health)}. The {louder} times as loud",
+            f"equally loud in units of {even_unit(state['rmse'], state['p_true']):.1f} cycles",
+        ]
+    if name == "TwoPulls":
+        ratio, weight = 10 ** state["decades"], state["weight"]
+        shares = joint_cosines(state["angle"], ratio, weight)
+        fates = [f"{'gets worse' if share < 0 else 'improves'} ({share:.3f}" for share in shares]
+        edge = tipping_cosine(ratio, weight)
+        words = [f"the RUL task {fates[0]}", f"the health task {fates[1]}"]
+        return [w.replace("-", "−") for w in [*words, *([] if edge < -1 else [f"Any cosine below {edge:.4f} between"])]]
+    if name == "RatioOverEpochs":
+        row = dict(zip(QUANTILES, recorded_ratios(state["place"], state["unit"])[state["epoch"]], strict=True))
+        told = {q: short(float(np.float32(value))) for q, value in row.items()}
+        return [
+            "The untrained network" if state["epoch"] == 0 else f"Epoch {state['epoch']}",
+            f"median ratio {told['median']}, half of the steps between {told['q1']} and {told['q3']}",
+            f"all between {told['min']} and {told['max']}.",
+        ]
+    ratio, rate = 10 ** state["decades"], 10 ** state["rate"]
+    rest, path = equilibrium(ratio), toy_path(ratio, state["optimizer"], rate)
+    ran_away, there = abs(path[-1]) > 10, np.abs(path - rest) < 0.01
+    if ran_away:
+        how = f"runs away: it needs a learning rate below {2 / (ratio + 1):.4f}"
+    elif there[-1]:
+        how = f"is there to within 0.01 from step {int(np.flatnonzero(~there)[-1]) + 1} on"
+    else:
+        how = f"stands at {path[-1]:.3f} after 200 steps".replace("-", "−")
+    return [
+        f"the sum is least at θ = {rest:.3f}",
+        f"an error of {(1 - rest) ** 2 / 2:.3f} and health one of {(1 + rest) ** 2 / 2:.3f}",
+        f"{state['optimizer']} with a learning rate of {rate:.4f} {how}",
+    ]
+
+
 def told(name: str, state: dict[str, Any]) -> list[str]:
     """What the read-out must contain, computed by rulbook."""
+    if name in ("NormScales", "TwoPulls", "RatioOverEpochs", "Equilibrium"):
+        return told_of_two_gradients(name, state)
     if name == "GradientDensity":
         kind = {"cycles": "rows", "windows": "windows"}[state["samples"]]
         counts = SUBSETS[state["subset"]][kind]["counts"]
