@@ -43,7 +43,7 @@ SELECTS = [
     ("Pipeline", "features", "14 sensors + 3 settings"),
     ("DeadOutput", "output", "softplus"),
 ]
-HANDLES = [("GradientDensity", "rul"), ("WeightSchedules", "rul"), ("GradientSpread", "w_max"), ("Pipeline", "block")]
+HANDLES = [("GradientDensity", "rul"), ("WeightSchedules", "rul"), ("GradientSpread", "w_max")]
 
 
 COUNTS = {
@@ -251,6 +251,21 @@ def test_every_draggable_point(open_figures: OpenFigures, name: str, trait: str,
     if device != "keyboard":
         assert middle(handle)[0] == pytest.approx(goal[0], abs=4)
     assert_moved(page, name, trait, before)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_click_on_a_block_of_the_pipeline_opens_it(open_figures: OpenFigures, width: int) -> None:
+    page = open_figures(width=width)
+    figure = page.figure("Pipeline")
+    at, before = box(figure.locator("svg")), seen(page, "Pipeline")
+    # The fifth of seven blocks; the panel leaves 52 pixels on its left and 16 on its right.
+    across = 52 + (at["width"] - 68) * (5 - 0.4) / 7.2
+    page.page.mouse.click(at["x"] + across, at["y"] + 100)
+    assert page.state("Pipeline")["block"] == 5
+    assert_moved(page, "Pipeline", "block", before)
+    assert figure.locator("tbody th").all_inner_texts() == ["Linear"] * 3
+    page.page.keyboard.press("ArrowRight")
+    assert page.state("Pipeline")["block"] == 6
 
 
 def test_a_finger_that_scrolls_the_page_moves_no_point(open_figures: OpenFigures) -> None:
