@@ -32,7 +32,7 @@ export default figure(({ state: { output, start, step }, data: { targets }, colo
   ]);
   const panel = plot({
     x: { domain: [0, targets.length], label: "batch, four engines one after the other", ticks: range(5, 0, 6) },
-    y: { domain: [-140, 350], label: "answer (cycles)", ticks: range(5, -100, 100) },
+    y: { domain: [-150, 370], label: "answer (cycles)", ticks: range(5, -100, 100) },
     height: 330,
   });
   panel.line([[0, 0], [targets.length, 0]], { color: colors.baseline, width: 1 });

@@ -65,7 +65,7 @@ class DeadOutput(LiveFigure):
 
     Args:
         output: What stands behind the last layer: ``"ReLU"``, ``"softplus"`` or ``"nothing"``.
-        start: The pre-activation before the first step, -60 to 120 cycles.
+        start: The pre-activation before the first step, -100 to 120 cycles.
         step: Length of a step as a share of the error, 0.1 to 1.9.
 
     Raises:
@@ -83,7 +83,7 @@ class DeadOutput(LiveFigure):
     hint = "shorten the step until the output survives. Then start it at −10, and try to save it with the step alone."
 
     output = Choice("ReLU", OUTPUTS, label="Behind the output")
-    start = Slider(75, low=-60, high=120, step=5, label="Pre-activation at the start", unit="cycles")
+    start = Slider(75, low=-100, high=120, step=5, label="Pre-activation at the start", unit="cycles")
     step = Slider(1.6, low=0.1, high=1.9, step=0.1, label="Step, as a share of the error")
 
     def tables(self) -> dict[str, Any]:

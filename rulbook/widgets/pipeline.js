@@ -8,16 +8,17 @@ export default figure(({ state: { block, preset, features }, data, colors, width
   const { total, blocks } = data[preset][features], open = blocks[block - 1];
   const { log10 } = Math, height = ({ gives }) => log10(numbers(gives));
   const color = (i) => (i + 1 === block ? colors.accent : colors.others[1]);
+  const narrow = width < 600;
   const x = {
     domain: [0.4, 7.6], ticks: range(7, 1),
-    format: (i) => (width < 600 ? String(i) : blocks[i - 1].name), label: width < 600 ? "block" : undefined,
+    format: (i) => (narrow ? String(i) : blocks[i - 1].name), label: narrow ? "block" : undefined,
   };
 
   const flow = plot({
     x,
     y: {
       domain: [-0.15, 4.6], ticks: range(5), format: (decades) => whole(10 ** decades),
-      label: "numbers that leave the block, for one window (log scale)",
+      label: narrow ? "numbers leaving the block (log scale)" : "numbers that leave the block, for one window (log scale)",
     },
     height: 230, left: 52,
   });

@@ -290,6 +290,15 @@ def test_the_dead_output_opens_dead_and_dies_of_no_short_step() -> None:
     assert len(BATCH_MEANS) == 24
 
 
+def test_every_path_of_the_dead_output_stays_on_its_panel() -> None:
+    starts, steps = (DeadOutput.controls()[name].grid for name in ("start", "step"))
+    paths = [output_path(output, a, s) for output in ("ReLU", "softplus", "nothing") for a in starts for s in steps]
+    low, high = np.min(paths), np.max(paths)
+    assert "domain: [-150, 370]" in DeadOutput._esm
+    assert -150 < low < -100
+    assert 300 < high < 370
+
+
 @given(st.sampled_from(["ReLU", "softplus", "nothing"]), st.floats(-30, 30))
 def test_the_slope_of_an_output_is_its_derivative(output: str, a: float) -> None:
     step = 1e-5

@@ -66,7 +66,6 @@ HANDLES = [
     ("GradientSpread", "w_max"),
     ("RegimeChooser", "w"),
     ("ScoreOfErrors", "bias"),
-    ("Pipeline", "block"),
 ]
 
 
@@ -350,12 +349,27 @@ def test_every_draggable_point(open_figures: OpenFigures, name: str, trait: str,
         assert page.page.evaluate("document.activeElement.name") == trait
         page.page.keyboard.press("ArrowRight")
         page.page.keyboard.press("ArrowRight")
-        step = {"rul": 1, "w_max": 0.1, "w": 0.01, "bias": 0.25, "block": 1}[trait]
+        step = {"rul": 1, "w_max": 0.1, "w": 0.01, "bias": 0.25}[trait]
         assert page.state(name)[trait] == pytest.approx(before[0][trait] + 2 * step)
         expect(page.figure(name).locator(".ring")).to_have_count(1)
     if device != "keyboard":
         assert middle(handle)[0] == pytest.approx(goal[0], abs=4)
     assert_moved(page, name, trait, before)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_click_on_a_block_of_the_pipeline_opens_it(open_figures: OpenFigures, width: int) -> None:
+    page = open_figures(width=width)
+    figure = page.figure("Pipeline")
+    at, before = box(figure.locator("svg")), seen(page, "Pipeline")
+    # The fifth of seven blocks; the panel leaves 52 pixels on its left and 16 on its right.
+    across = 52 + (at["width"] - 68) * (5 - 0.4) / 7.2
+    page.page.mouse.click(at["x"] + across, at["y"] + 100)
+    assert page.state("Pipeline")["block"] == 5
+    assert_moved(page, "Pipeline", "block", before)
+    assert figure.locator("tbody th").all_inner_texts() == ["Linear"] * 3
+    page.page.keyboard.press("ArrowRight")
+    assert page.state("Pipeline")["block"] == 6
 
 
 def test_a_finger_that_scrolls_the_page_moves_no_point(open_figures: OpenFigures) -> None:
