@@ -178,7 +178,7 @@ placing = Exercise(
     "12.9",
     "a weight for a place",
     function("weight_for(theta, ratio)"),
-    "For the middle, theta = 0, this is 1/(1 + ρ): the weight that chapter 17 arrives at from another side.",
+    "For the middle, theta = 0, this is 1/(1 + κ): the weight that chapter 17 arrives at from another side.",
 )
 
 
@@ -215,7 +215,7 @@ def _(weight_for: Function) -> None:
         elif close(_slope(weight, theta, 1 / ratio), 0.0):
             hint = "The ratio stands upside down: a task that pulls harder needs the smaller weight."
         else:
-            hint = "Set λ ρ (θ - 1) + (1 - λ)(θ + 1) to zero and solve for λ."
+            hint = "Set λ κ (θ - 1) + (1 - λ)(θ + 1) to zero and solve for λ."
         raise Miss(
             f"for theta = {theta:g} at a ratio of {ratio:g}, the weight {show(weight)} leaves a slope of {show(left)}",
             hint,

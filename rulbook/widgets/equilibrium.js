@@ -38,7 +38,7 @@ export default figure(({ state: { decades, optimizer, rate }, data: { steps }, c
   const errors = (r) => [(1 - equilibrium(r)) ** 2 / 2, (1 + equilibrium(r)) ** 2 / 2];
   const grid = range(67, 0, 0.05), [rul, health] = errors(ratio);
   const lower = plot({
-    x: { domain: [0, 3.3], ticks: [1, 10, 100, 500, 2000].map(Math.log10), format: (d) => fixed(10 ** d, 0), label: "ratio ρ" },
+    x: { domain: [0, 3.3], ticks: [1, 10, 100, 500, 2000].map(Math.log10), format: (d) => fixed(10 ** d, 0), label: "stiffness ratio κ" },
     y: { domain: [0, 2.2], ticks: [0, 0.5, 1, 1.5, 2], label: "error of each task where the sum is least" },
     height: 230,
   });
@@ -53,7 +53,7 @@ export default figure(({ state: { decades, optimizer, rate }, data: { steps }, c
   const how = ranAway ? `runs away: it needs a learning rate below ${fixed(2 / (ratio + 1), 4)}`
     : met < 0 ? `stands at ${fixed(end, 3)} after ${steps} steps, still on its way` : `is there to within 0.01 from step ${met} on`;
   return (
-    `At a ratio of ${fixed(ratio, ratio < 10 ? 1 : 0)} the sum is least at θ = ${fixed(rest, 3)}, which leaves RUL an error of ${fixed(rul, 3)} ` +
+    `At a stiffness ratio of ${fixed(ratio, ratio < 10 ? 1 : 0)} the sum is least at θ = ${fixed(rest, 3)}, which leaves RUL an error of ${fixed(rul, 3)} ` +
     `and health one of ${fixed(health, 3)}. ${optimizer} with a learning rate of ${fixed(eta, 4)} ${how}.`
   );
 });

@@ -14,14 +14,14 @@ from rulbook.widgets.figure import LiveFigure
 
 __all__ = ["OPTIMIZERS", "Equilibrium", "equilibrium", "toy_path"]
 
-OPTIMIZERS = ("SGD", "Adam")
+OPTIMIZERS = ("Adam", "SGD")
 STEPS = 200
 FAR = 10.0
 """Beyond this distance from zero a path counts as run away."""
 
 
 def equilibrium(ratio: float) -> float:
-    r"""The minimum of :math:`\rho\,\tfrac12(\theta - 1)^2 + \tfrac12(\theta + 1)^2`, which is (rho - 1) / (rho + 1)."""
+    r"""The minimum of :math:`\kappa\,\tfrac12(\theta - 1)^2 + \tfrac12(\theta + 1)^2`: (kappa - 1) / (kappa + 1)."""
     return (above("ratio", ratio, 0) - 1) / (ratio + 1)
 
 
@@ -29,7 +29,7 @@ def toy_path(ratio: float, optimizer: str, rate: float, steps: int = STEPS) -> A
     """Theta after 0, 1, ..., ``steps`` steps on that sum, from theta = 0; the path ends where it leaves [-10, 10].
 
     Args:
-        ratio: How much harder the first task pulls at theta = 0.
+        ratio: How much stiffer the first term is, kappa; at theta = 0 its gradient is so much longer.
         optimizer: ``"SGD"``, or ``"Adam"`` with the betas 0.9 and 0.999 and epsilon 1e-8.
         rate: The learning rate.
         steps: How many steps.
@@ -57,7 +57,7 @@ class Equilibrium(LiveFigure):
     """Two quadratic pulls at +1 and -1: the path of an optimiser on their sum, and what each task is left with.
 
     Args:
-        decades: The ratio of the pulls, as a power of ten, 0 to 3.3.
+        decades: The ratio of the two stiffnesses, as a power of ten, 0 to 3.3.
         optimizer: ``"SGD"`` or ``"Adam"``.
         rate: The learning rate, as a power of ten, -3.5 to -0.5.
 
@@ -75,7 +75,7 @@ class Equilibrium(LiveFigure):
     )
     hint = "switch to SGD. Which learning rates still arrive? Does any of them, or Adam, end somewhere else?"
 
-    decades = Slider(1, low=0, high=3.3, step=0.1, label="Ratio ρ, power of ten")
+    decades = Slider(1, low=0, high=3.3, step=0.1, label="Stiffness ratio κ, power of ten")
     optimizer = Choice("Adam", OPTIMIZERS, label="Optimiser")
     rate = Slider(-2, low=-3.5, high=-0.5, step=0.1, label="Learning rate, power of ten")
 

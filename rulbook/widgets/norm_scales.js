@@ -19,7 +19,7 @@ export const short = (value) => {
 export default figure(({ state: { unit, rmse, p_true, size }, data, colors, plot }) => {
   const { log10 } = Math, [rulColor, healthColor] = colors.others;
   const [rul, health] = norms(unit, rmse, p_true, 10 ** size, data), ratio = rul / health;
-  const decades = (value) => (Math.abs(value) > 3 ? `1e${value}` : String(10 ** value)).replace("-", "−");
+  const decades = (value) => (Math.abs(value) < 3 ? String(10 ** value) : `10${[...String(value)].map((c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]).join("")}`);
   const bars = plot({
     x: { domain: [-6, 6.2], ticks: range(7, -6, 2), format: decades, label: "gradient norm on the shared parameters" },
     y: { domain: [0, 2], ticks: [] },

@@ -70,7 +70,7 @@ class NormScales(LiveFigure):
     )
     hint = "make the network a thousand times larger. What moves, and what not? Then count RUL in units of 125 cycles."
 
-    unit = Slider(1, low=1, high=125, step=1, label="One unit of RUL", unit="cycles")
+    unit = Slider(1, low=1, high=125, step=1, label="Cycles in one unit of RUL")
     rmse = Slider(20, low=1, high=60, step=1, label="RMSE of the predictions", unit="cycles")
     p_true = Slider(0.8, low=0.05, high=0.99, step=0.01, label="Probability of the true class")
     size = Slider(4, low=1, high=6.5, step=0.5, label="Shared parameters, power of ten")

@@ -15,7 +15,7 @@ export default figure(({ state: { place, unit, epoch }, data, colors, plot, lege
     { label: "middle half of the steps", color: colors.others[2] },
     { label: "smallest and largest", color: colors.baseline, dash: true },
   ]);
-  const decades = (d) => (d < -3 ? `1e${d}`.replace("-", "−") : (10 ** d).toLocaleString("en-US", { maximumFractionDigits: 4 }));
+  const decades = (d) => (d < -3 ? `10⁻${"⁰¹²³⁴⁵⁶⁷⁸⁹"[-d]}` : (10 ** d).toLocaleString("en-US", { maximumFractionDigits: 4 }));
   const panel = plot({
     x: { domain: [-0.6, count - 0.4], label: "epoch (0: not trained)" },
     y: { domain: [low, high], ticks: range(high - low + 1, low), format: decades, label: "norm RUL ÷ norm health, one value for each step" },

@@ -15,9 +15,9 @@ export default figure(({ state: { angle, decades, weight }, colors, width, plot 
   const first = [weight * ratio, 0], second = [(1 - weight) * cos(turn), (1 - weight) * sin(turn)];
   const joint = [first[0] + second[0], second[1]];
   const longest = Math.max(first[0], 1 - weight, Math.hypot(...joint));
-  // One unit is as long across as upwards.
-  const height = 250, inner = width - 62, tall = height - 20, half = (1.16 * inner) / tall;
-  const arrows = plot({ x: { domain: [-half, half], ticks: [] }, y: { domain: [-0.12, 1.16 * 2 - 0.12], ticks: [] }, height });
+  // One unit has as many pixels across as upwards.
+  const inner = width - 62, unit = Math.min(190, inner / 2.3), half = inner / 2 / unit;
+  const arrows = plot({ x: { domain: [-half, half], ticks: [] }, y: { domain: [-0.15, 1.1], ticks: [] }, height: 1.25 * unit + 36 });
   const arrow = (end, color, width) => {
     const [x, y] = end.map((part) => part / longest), size = Math.hypot(x, y);
     arrows.line([[0, 0], [x, y]], { color, width });
@@ -32,17 +32,18 @@ export default figure(({ state: { angle, decades, weight }, colors, width, plot 
   arrow(second, healthColor, 2.5);
   arrows.dot([0, 0], { color: colors.baseline });
   const tip = (end, text, color, dy) => {
-    const [x, y] = end.map((part) => part / longest);
-    arrows.text([x, y], text, { color, dx: x < -0.2 ? -10 : 10, dy, anchor: x < -0.2 ? "end" : "start" });
+    const [x, y] = end.map((part) => part / longest), left = x < -0.2;
+    if (Math.hypot(x, y) < 0.03) arrows.text([0, 0], `${text}: too short to see`, { color, dx: -12, dy: -12, anchor: "end" });
+    else arrows.text([x, y], text, { color, dx: left ? -8 : 8, dy, anchor: left ? "end" : "start" });
   };
   tip(first, "RUL", rulColor, 18);
-  tip(second, "health", healthColor, -8);
-  if (Math.hypot(...joint) > 0.3 * longest) arrows.text([joint[0] / longest / 2, joint[1] / longest / 2], "sum", { dx: 0, dy: -12, strong: true });
+  tip(second, "health", healthColor, -6);
+  if (Math.hypot(...joint) > 0.1 * longest) arrows.text(joint.map((part) => part / longest), "sum", { dx: 8, dy: joint[1] < 0.2 * longest ? -10 : 5, strong: true });
 
   const pull = (weight * ratio) / (1 - weight), at = log10(pull);
   const panel = plot({
     x: { domain: [-3, 5], ticks: range(5, -3, 2), format: (d) => (d < 0 ? `1/${10 ** -d}` : (10 ** d).toLocaleString("en-US")), label: "pull of RUL ÷ pull of health" },
-    y: { domain: [-1.05, 1.05], ticks: [-1, -0.5, 0, 0.5, 1], format: (v) => String(v).replace("-", "−"), label: "cosine of the sum with each task (1: all it can get)" },
+    y: { domain: [-1.05, 1.35], ticks: [-1, -0.5, 0, 0.5, 1], format: (v) => String(v).replace("-", "−"), label: "cosine of the sum with each task" },
     height: 280,
   });
   const curve = range(161, -3, 0.05).map((d) => [d, ...jointCosines(angle, 10 ** d, 0.5)]).filter(([, a]) => !Number.isNaN(a));

@@ -100,7 +100,7 @@ def array(packed: dict[str, Any]) -> np.ndarray:
             lambda: RatioOverEpochs(place="head"),
             "place is 'head': it must be one of all shared parameters, last shared layer, representation.",
         ),
-        (lambda: Equilibrium(optimizer="Adagrad"), "optimizer is 'Adagrad': it must be one of SGD, Adam."),
+        (lambda: Equilibrium(optimizer="Adagrad"), "optimizer is 'Adagrad': it must be one of Adam, SGD."),
         (lambda: GradientSpread(w_max=10.1), "w_max is 10.1: it must lie between 1 and 10."),
     ],
 )

@@ -54,6 +54,14 @@ def test_before_training_both_units_differ_by_125_squared() -> None:
     assert cycles["whole_cosine"] == pytest.approx(lives["whole_cosine"], abs=0.002)
 
 
+def test_each_task_is_told_at_its_own_best_epoch() -> None:
+    for seeds in read_json("task_alone")["runs"].values():
+        for found in seeds.values():
+            assert found["rmse"] == pytest.approx(min(found["rmse_by_epoch"]), abs=0.006)
+            assert found["macro_f1"] == pytest.approx(max(found["macro_f1_by_epoch"]), abs=0.0006)
+            assert found["rmse_by_epoch"].index(min(found["rmse_by_epoch"])) + 1 == found["rmse_epoch"]
+
+
 @pytest.mark.real_data
 def test_the_script_finds_the_first_batches_again(cmapss_folder: Path) -> None:
     script = runpy.run_path(str(SCRIPT))
