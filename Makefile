@@ -7,8 +7,8 @@ export OMP_NUM_THREADS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
-CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md notebooks/[0-9]*.ipynb))))
-NOTEBOOKS := $(wildcard notebooks/[0-9]*.ipynb notebooks/exercises/*-solutions.ipynb)
+CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md book/results.md notebooks/[0-9]*.ipynb))))
+NOTEBOOKS := $(wildcard notebooks/[0-9]*.ipynb notebooks/results.ipynb notebooks/exercises/*-solutions.ipynb)
 PACKAGE := $(shell find rulbook -name '*.py' -o -name '*.js' -o -name '*.css')
 
 .PHONY: help book serve lab sync setup test pin clean
@@ -42,7 +42,8 @@ test: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS) tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not clock" --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS) tests
+	$(BIN)/python -m pytest -m clock tests
 
 # Each set-up is a mark in .venv, older than what it was made from when that has changed.
 

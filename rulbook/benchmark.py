@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from rulbook._check import finite, flat, not_empty, one_of, same_length, whole, 
 from rulbook.results import read_table, results_folder
 
 __all__ = [
+    "Comparison",
     "bootstrap_interval",
     "collect",
+    "compare",
     "holm",
     "paired_differences",
     "read_benchmark",
@@ -127,6 +130,60 @@ def paired_differences(
     if a.empty:
         raise ValueError(f"method {method!r} and reference {reference!r} share no data set and seed.")
     return pd.Series(np.log(a / b) if relative else a - b, name=measure).sort_index()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A method against another, over all pairs of runs that share data set and seed.
+
+    Attributes:
+        pairs: How many.
+        subsets: Of how many data sets.
+        lower: In how many pairs the method is lower.
+        change: Relative change, from the mean over data sets of the mean logarithm of the quotient; -0.1 is 10 % lower.
+        low: Lower end of its bootstrap interval.
+        high: Upper end.
+        p: Of the exact two-sided Wilcoxon test.
+    """
+
+    pairs: int
+    subsets: int
+    lower: int
+    change: float
+    low: float
+    high: float
+    p: float
+
+    @property
+    def verdict(self) -> str:
+        """``lower`` or ``higher`` if the interval lies on one side of zero, else ``cannot be told apart``.
+
+        Below six pairs it is ``too few pairs``: then not even pairs that all agree could reach p < 0.05.
+        """
+        if smallest_wilcoxon_p(self.pairs) > 0.05:
+            return "too few pairs"
+        return "lower" if self.high < 0 else "higher" if self.low > 0 else "cannot be told apart"
+
+    def __str__(self) -> str:
+        change, low, high = (f"{100 * value:+.1f}" for value in (self.change, self.low, self.high))
+        interval = f" ({low} to {high})" if self.pairs > 2 else ""
+        return f"{change} %{interval}, lower in {self.lower} of {self.pairs} pairs: {self.verdict}"
+
+
+def compare(table: pd.DataFrame, method: str, reference: str, measure: str = "test_rmse") -> Comparison:
+    """How ``method`` compares with ``reference``; arguments and errors as for :func:`paired_differences`."""
+    pairs = paired_differences(table, method, reference, measure, relative=True)
+    subsets = pairs.index.get_level_values("dataset")
+    low, high = bootstrap_interval(pairs, list(subsets))
+    return Comparison(
+        pairs=len(pairs),
+        subsets=subsets.nunique(),
+        lower=int((pairs < 0).sum()),
+        change=float(np.expm1(pairs.groupby(subsets).mean().mean())),
+        low=float(np.expm1(low)),
+        high=float(np.expm1(high)),
+        p=wilcoxon_p(pairs),
+    )
 
 
 def bootstrap_interval(

@@ -13,6 +13,7 @@ from rulbook import results
 from rulbook.benchmark import (
     bootstrap_interval,
     collect,
+    compare,
     holm,
     paired_differences,
     planned_runs,
@@ -50,6 +51,30 @@ def test_pairs_are_matched_by_data_set_and_seed():
     apart = table().query("(method == 'amnl' and seed == 2) or (method == 'baseline' and seed == 0)")
     with pytest.raises(ValueError, match="share no data set and seed"):
         paired_differences(apart, "amnl", "baseline")
+
+
+def test_a_comparison_says_what_the_pairs_say_and_no_more():
+    found = compare(table(), "amnl", "baseline")
+    assert (found.pairs, found.subsets, found.lower) == (3, 2, 2)
+    by_hand = np.mean([np.mean([np.log(14 / 15), np.log(18 / 17)]), np.log(10 / 20)])
+    assert found.change == pytest.approx(np.exp(by_hand) - 1)
+    assert found.low <= found.change <= found.high
+    assert found.verdict == "too few pairs"
+    assert str(found).endswith("lower in 2 of 3 pairs: too few pairs")
+    rng = np.random.default_rng(0)
+    many = pd.DataFrame(
+        [
+            ("FD001", method, seed, level * np.exp(0.01 * rng.normal()))
+            for method, level in (("a", 1.0), ("b", 1.1), ("c", 1.0))
+            for seed in range(8)
+        ],
+        columns=["dataset", "method", "seed", "test_rmse"],
+    )
+    assert compare(many, "a", "b").verdict == "lower"
+    assert compare(many, "b", "a").verdict == "higher"
+    assert compare(many, "a", "c").verdict == "cannot be told apart"
+    assert compare(many, "a", "b").change == pytest.approx(1 / 1.1 - 1, abs=0.02)
+    assert compare(many[many["seed"] < 5], "a", "b").verdict == "too few pairs"
 
 
 def test_an_interval_covers_as_often_as_it_says_it_does_for_many_values():

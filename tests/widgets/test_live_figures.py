@@ -382,6 +382,7 @@ def test_nothing_moves_by_itself(open_figures: OpenFigures) -> None:
     )
 
 
+@pytest.mark.clock
 def test_the_figures_are_live_within_a_second_and_small(open_figures: OpenFigures) -> None:
     # Another process may hold the processor during one load or another: the quickest of a few counts.
     drawn = []
