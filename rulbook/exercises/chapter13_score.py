@@ -282,5 +282,5 @@ def _(rival: Array) -> None:
     elif spans[0] < old[0] * 1.001:
         hint = "Your rival lies within the field and stretches nothing. Go beyond the worst in some measure."
     else:
-        hint = "It stretches the RMSE, but too little for what it does to the score. Watch the ratio of the spans in (13.6)."
+        hint = "It stretches the RMSE, but the score even more. Watch the ratio of the spans in (13.6)."
     raise Miss(f"{names[winner]} still wins, with J = {show(preference(field, 0.3)[0])}", hint)

@@ -62,25 +62,37 @@ test holds to Python.
 
 from rulbook.widgets.controls import Choice, Several, Slider, Switch
 from rulbook.widgets.costs_to_regime import CostsToRegime
+from rulbook.widgets.dead_output import DeadOutput
+from rulbook.widgets.equilibrium import Equilibrium
 from rulbook.widgets.figure import LiveFigure
 from rulbook.widgets.gradient_density import GradientDensity
 from rulbook.widgets.gradient_spread import GradientSpread
+from rulbook.widgets.norm_scales import NormScales
+from rulbook.widgets.pipeline import Pipeline
+from rulbook.widgets.ratio_over_epochs import RatioOverEpochs
 from rulbook.widgets.regime_chooser import RegimeChooser
 from rulbook.widgets.score_of_errors import ScoreOfErrors
 from rulbook.widgets.task_weights import TaskWeights
+from rulbook.widgets.two_pulls import TwoPulls
 from rulbook.widgets.weight_schedules import WeightSchedules
 
 __all__ = [
     "Choice",
     "CostsToRegime",
+    "DeadOutput",
+    "Equilibrium",
     "GradientDensity",
     "GradientSpread",
     "LiveFigure",
+    "NormScales",
+    "Pipeline",
+    "RatioOverEpochs",
     "RegimeChooser",
     "ScoreOfErrors",
     "Several",
     "Slider",
     "Switch",
     "TaskWeights",
+    "TwoPulls",
     "WeightSchedules",
 ]

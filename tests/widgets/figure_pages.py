@@ -18,6 +18,12 @@ FIGURES = (
     "RegimeChooser",
     "ScoreOfErrors",
     "CostsToRegime",
+    "Pipeline",
+    "DeadOutput",
+    "NormScales",
+    "TwoPulls",
+    "RatioOverEpochs",
+    "Equilibrium",
 )
 
 LOAD = """async (source) => {

@@ -15,10 +15,25 @@ from rulbook.metrics import nasa_score, pareto_front
 from rulbook.preference import late_weight, preference
 from rulbook.reference import failure_weights
 from rulbook.results import read_json
-from rulbook.widgets import CostsToRegime, GradientDensity, GradientSpread, RegimeChooser, ScoreOfErrors, TaskWeights
+from rulbook.widgets import (
+    CostsToRegime,
+    DeadOutput,
+    Equilibrium,
+    GradientDensity,
+    GradientSpread,
+    NormScales,
+    RegimeChooser,
+    ScoreOfErrors,
+    TaskWeights,
+    TwoPulls,
+)
+from rulbook.widgets.dead_output import BATCH_MEANS, OUTPUTS, answer_and_slope, output_path
+from rulbook.widgets.equilibrium import equilibrium, toy_path
 from rulbook.widgets.gradient_density import NEAR, near_failure_share
 from rulbook.widgets.gradient_spread import SIGMA, magnitude_quantile, mean_square_weight
+from rulbook.widgets.norm_scales import even_unit, modelled_norms
 from rulbook.widgets.task_weights import floored_weight, smoothed_weight, steps_until_floor
+from rulbook.widgets.two_pulls import joint_cosines, tipping_cosine
 
 pytestmark = pytest.mark.browser
 
@@ -134,6 +149,78 @@ def test_two_prices_and_the_winner_between_two_ends(blank: Page) -> None:
     pieces = [["A", "", 0, 0.4], ["B", "", 0.4, 1]]
     at = [0, 0.399, 0.401, 1]
     assert blank.evaluate("([p, ws]) => ws.map((w) => script.winnerAt(p, w))", [pieces, at]) == ["A", "A", "B", "B"]
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_paths_of_the_dead_output(blank: Page, output: str) -> None:
+    blank.evaluate(LOAD, DeadOutput._esm)
+    values = np.linspace(-60, 60, 241).tolist()
+    computed = blank.evaluate(
+        "([output, values]) => values.map((a) => script.answerAndSlope(output, a))", [output, values]
+    )
+    np.testing.assert_allclose(computed, [answer_and_slope(output, a) for a in values], rtol=1e-12)
+    starts, steps = (DeadOutput.controls()[name].grid for name in ("start", "step"))
+    computed = blank.evaluate(
+        "([o, as, ss, ms]) => as.map((a) => ss.map((s) => script.outputPath(o, a, s, ms)))",
+        [output, starts, steps, list(BATCH_MEANS)],
+    )
+    expected = [[output_path(output, start, step) for step in steps] for start in starts]
+    # Long steps magnify the last digit of exp(): a tenth of a cycle is shown.
+    np.testing.assert_allclose(computed, expected, rtol=1e-6, atol=1e-4)
+
+
+def test_norm_scales(blank: Page) -> None:
+    blank.evaluate(LOAD, NormScales._esm)
+    controls, scales = NormScales.controls(), NormScales().tables()
+    units, errors, sizes = ([*controls[name].grid][::step] for name, step in (("unit", 4), ("rmse", 3), ("size", 1)))
+    probabilities = controls["p_true"].grid[::5]
+    computed = blank.evaluate(
+        """([us, rs, ps, ns, s]) =>
+             us.map((u) => rs.map((r) => ps.map((p) => ns.map((n) => script.norms(u, r, p, n, s)))))""",
+        [units, errors, probabilities, [10**size for size in sizes], scales],
+    )
+    expected = [
+        [[[modelled_norms(u, r, p, 10**n) for n in sizes] for p in probabilities] for r in errors] for u in units
+    ]
+    np.testing.assert_allclose(computed, expected, rtol=1e-12)
+    computed = blank.evaluate(
+        "([rs, ps, s]) => rs.map((r) => ps.map((p) => script.evenUnit(r, p, s)))", [errors, probabilities, scales]
+    )
+    np.testing.assert_allclose(computed, [[even_unit(r, p) for p in probabilities] for r in errors], rtol=1e-12)
+
+
+def test_two_pulls(blank: Page) -> None:
+    blank.evaluate(LOAD, TwoPulls._esm)
+    controls = TwoPulls.controls()
+    angles, decades, weights = controls["angle"].grid[::3], controls["decades"].grid, controls["weight"].grid[::7]
+    ratios = [10**d for d in decades]
+    computed = blank.evaluate(
+        "([as, rs, ws]) => as.map((a) => rs.map((r) => ws.map((w) => script.jointCosines(a, r, w))))",
+        [angles, ratios, weights],
+    )
+    expected = [[[joint_cosines(a, r, w) for w in weights] for r in ratios] for a in angles]
+    np.testing.assert_allclose(np.array(computed, dtype=float), expected, atol=1e-9)
+    assert blank.evaluate("() => script.jointCosines(180, 1, 0.5).every(Number.isNaN)")
+    computed = blank.evaluate(
+        "([rs, ws]) => rs.map((r) => ws.map((w) => script.tippingCosine(r, w)))", [ratios, weights]
+    )
+    np.testing.assert_allclose(computed, [[tipping_cosine(r, w) for w in weights] for r in ratios], rtol=1e-12)
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_equilibrium(blank: Page, optimizer: str) -> None:
+    blank.evaluate(LOAD, Equilibrium._esm)
+    controls = Equilibrium.controls()
+    ratios, rates = ([10**d for d in controls[name].grid] for name in ("decades", "rate"))
+    computed = blank.evaluate(
+        "([ratios, rates, o]) => ratios.map((r) => rates.map((e) => script.toyPath(r, o, e, 200)))",
+        [ratios, rates, optimizer],
+    )
+    for ratio, paths in zip(ratios, computed, strict=True):
+        for rate, path in zip(rates, paths, strict=True):
+            np.testing.assert_allclose(path, toy_path(ratio, optimizer, rate), rtol=1e-9, atol=1e-9)
+    rest = blank.evaluate("(ratios) => ratios.map(script.equilibrium)", ratios)
+    np.testing.assert_allclose(rest, [equilibrium(ratio) for ratio in ratios], rtol=1e-14)
 
 
 def test_shown_numbers_are_written_as_python_writes_them(blank: Page) -> None:

@@ -21,23 +21,49 @@ from rulbook.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
 from rulbook.widgets import (
     Choice,
     CostsToRegime,
+    DeadOutput,
+    Equilibrium,
     GradientDensity,
     GradientSpread,
     LiveFigure,
+    NormScales,
+    Pipeline,
+    RatioOverEpochs,
     RegimeChooser,
     ScoreOfErrors,
     Several,
     Slider,
     Switch,
     TaskWeights,
+    TwoPulls,
     WeightSchedules,
 )
+from rulbook.widgets.dead_output import BATCH_MEANS, answer_and_slope, output_path
+from rulbook.widgets.equilibrium import equilibrium, toy_path
 from rulbook.widgets.figure import compose
 from rulbook.widgets.gradient_density import near_failure_share
 from rulbook.widgets.gradient_spread import magnitude_quantile, mean_square_weight
+from rulbook.widgets.norm_scales import even_unit, modelled_norms
+from rulbook.widgets.pipeline import pipeline_table
+from rulbook.widgets.ratio_over_epochs import PLACES, UNITS, recorded_ratios
 from rulbook.widgets.task_weights import floored_weight, smoothed_weight, steps_until_floor
+from rulbook.widgets.two_pulls import joint_cosines, tipping_cosine
 
-ALL = (GradientDensity, WeightSchedules, GradientSpread, TaskWeights, RegimeChooser, ScoreOfErrors, CostsToRegime)
+ALL = (
+    GradientDensity,
+    WeightSchedules,
+    GradientSpread,
+    TaskWeights,
+    RegimeChooser,
+    ScoreOfErrors,
+    CostsToRegime,
+    Pipeline,
+    DeadOutput,
+    NormScales,
+    TwoPulls,
+    RatioOverEpochs,
+    Equilibrium,
+)
 
 
 def array(packed: dict[str, Any]) -> np.ndarray:
@@ -60,11 +86,21 @@ def array(packed: dict[str, Any]) -> np.ndarray:
         (lambda: WeightSchedules(shapes=["cubic"]), "shapes is 'cubic': it must be one of linear, constant, "),
         (lambda: WeightSchedules(w_max=1), "w_max is 1.0: it must lie between 1.2 and 4.8."),
         (lambda: TaskWeights(floor=0.3), "floor is 0.3: it must lie between 0 and 0.25."),
+        (lambda: Pipeline(block=8), "block is 8.0: it must lie between 1 and 7."),
+        (lambda: Pipeline(preset="huge"), "preset is 'huge': it must be one of paper, compact."),
+        (lambda: DeadOutput(output="tanh"), "output is 'tanh': it must be one of ReLU, softplus, nothing."),
         (lambda: TaskWeights(form="soft"), "form is 'soft': it must be one of clip, affine."),
         (lambda: RegimeChooser(subset="FD005"), "subset is 'FD005': it must be one of FD002 + FD004, FD001, "),
         (lambda: RegimeChooser(numbers="guessed"), "numbers is 'guessed': it must be one of reported, measured."),
         (lambda: ScoreOfErrors(sigma=0), "sigma is 0.0: it must lie between 1 and 30."),
         (lambda: CostsToRegime(cost_late=7), "cost_late is 7: it must lie on the grid from 5 to 1000 in steps of 5."),
+        (lambda: NormScales(unit=0), "unit is 0.0: it must lie between 1 and 125."),
+        (lambda: TwoPulls(angle=181), "angle is 181.0: it must lie between 0 and 180."),
+        (
+            lambda: RatioOverEpochs(place="head"),
+            "place is 'head': it must be one of all shared parameters, last shared layer, representation.",
+        ),
+        (lambda: Equilibrium(optimizer="Adagrad"), "optimizer is 'Adagrad': it must be one of SGD, Adam."),
         (lambda: GradientSpread(w_max=10.1), "w_max is 10.1: it must lie between 1 and 10."),
     ],
 )
@@ -110,6 +146,12 @@ def test_several_keeps_the_order_of_its_choices_and_no_repeats() -> None:
         (ScoreOfErrors, "ScoreOfErrors(bias=0.0, sigma=15.0)"),
         (CostsToRegime, "CostsToRegime(cost_late=100.0, cost_early=20.0, subset='FD002 + FD004')"),
         (RegimeChooser, "RegimeChooser(w=0.1, numbers='reported', subset='FD002 + FD004', everybody=False)"),
+        (Pipeline, "Pipeline(block=3.0, preset='paper', features='14 sensors')"),
+        (DeadOutput, "DeadOutput(output='ReLU', start=75.0, step=1.6)"),
+        (NormScales, "NormScales(unit=1.0, rmse=20.0, p_true=0.8, size=4.0)"),
+        (TwoPulls, "TwoPulls(angle=70.0, decades=0.6, weight=0.5)"),
+        (RatioOverEpochs, "RatioOverEpochs(place='all shared parameters', unit='cycles', epoch=1.0)"),
+        (Equilibrium, "Equilibrium(decades=1.0, optimizer='Adam', rate=-2.0)"),
     ],
 )
 def test_the_repr_is_the_call_that_makes_the_figure_again(figure: type[LiveFigure], text: str) -> None:
@@ -212,6 +254,112 @@ def test_the_title_on_the_floor_is_true() -> None:
     assert steps_until_floor(19, 0.05, 0.99) is None
     assert steps_until_floor(19.001, 0.05, 0.99) is not None
     assert steps_until_floor(500, 0.05, 0.99) == 233
+
+
+@pytest.mark.parametrize("features", [14, 17])
+@pytest.mark.parametrize("preset", ["paper", "compact"])
+def test_the_pipeline_is_the_network(preset: str, features: int) -> None:
+    from rulbook.model import DualTaskModel, parameter_counts
+
+    table = pipeline_table(preset, features)
+    counts = parameter_counts(DualTaskModel(features, preset))
+    assert [block["parameters"] for block in table["blocks"]] == [0, *list(counts.values())[:-1]]
+    assert table["total"] == counts["total"]
+    blocks = {block["name"]: block for block in table["blocks"]}
+    assert blocks["window"]["gives"] == [30, features]
+    assert blocks["funnel"]["gives"] == blocks["RUL head"]["takes"] == blocks["health head"]["takes"] == [32]
+    assert (blocks["RUL head"]["gives"], blocks["health head"]["gives"]) == ([1], [3])
+
+
+def test_what_the_pipelines_title_and_alt_say_is_true() -> None:
+    blocks = pipeline_table("paper", 14)["blocks"]
+    numbers = [int(np.prod(block["gives"])) for block in blocks]
+    assert numbers == [420, 1920, 15360, 512, 32, 1, 3]
+    share = [block["parameters"] / pipeline_table("paper", 14)["total"] for block in blocks]
+    assert round(100 * share[2]) == 64
+    assert share[5] + share[6] < 0.002
+
+
+def test_the_dead_output_opens_dead_and_dies_of_no_short_step() -> None:
+    path = output_path("ReLU", 75, 1.6)
+    assert path[11] > 0
+    assert set(path[12:]) == {0.0}
+    assert min(output_path("nothing", 75, 1.6)) > -5
+    assert all(output_path("ReLU", 75, step)[-1] > 0 for step in DeadOutput.controls()["step"].grid if step <= 1.5)
+    assert all(set(output_path("ReLU", -10, step)) == {0.0} for step in DeadOutput.controls()["step"].grid)
+    assert len(BATCH_MEANS) == 24
+
+
+@given(st.sampled_from(["ReLU", "softplus", "nothing"]), st.floats(-30, 30))
+def test_the_slope_of_an_output_is_its_derivative(output: str, a: float) -> None:
+    step = 1e-5
+    if output == "ReLU" and abs(a) < 2 * step:
+        return
+    (above, _), (below, _) = answer_and_slope(output, a + step), answer_and_slope(output, a - step)
+    assert answer_and_slope(output, a)[1] == pytest.approx((above - below) / (2 * step), abs=1e-6)
+
+
+@given(st.floats(0, 180), st.floats(0.1, 1000), st.floats(0.01, 0.99))
+def test_the_cosines_of_a_sum_are_those_of_two_vectors(angle: float, ratio: float, weight: float) -> None:
+    turn = np.radians(angle)
+    first, second = ratio * np.array([1.0, 0.0]), np.array([np.cos(turn), np.sin(turn)])
+    joint = weight * first + (1 - weight) * second
+    if np.linalg.norm(joint) < 1e-3:
+        return
+    expected = [joint @ g / np.linalg.norm(joint) / np.linalg.norm(g) for g in (first, second)]
+    np.testing.assert_allclose(joint_cosines(angle, ratio, weight), expected, atol=1e-6)
+    edge = tipping_cosine(ratio, weight)
+    if abs(np.cos(turn) - edge) > 1e-6:
+        assert (joint @ second < 0) == (np.cos(turn) < edge)
+
+
+def test_two_gradients_that_cancel_have_no_cosine() -> None:
+    assert np.isnan(joint_cosines(180, 1, 0.5)).all()
+
+
+def test_the_model_of_norms_is_what_the_losses_send_back() -> None:
+    generator = np.random.default_rng(0)
+    pred, target = generator.normal(60, 20, size=(2, 256))
+    rmse, p = float(np.sqrt(np.mean((pred - target) ** 2))), 0.7
+    logits = np.log(np.where(np.eye(3)[generator.integers(0, 3, 256)] == 1, p, (1 - p) / 2))
+    at_rul = reference.uniform_mse(pred / 5, target / 5)[1]
+    at_health = reference.softmax_cross_entropy(logits, logits.argmax(axis=1))[1]
+    rul, health = modelled_norms(5.0, rmse, p, 1.0)
+    # The RUL slope is 10 cycles, which is 2 units of 5.
+    assert rul == pytest.approx(2 * np.linalg.norm(at_rul))
+    assert health == pytest.approx(np.linalg.norm(at_health))
+    assert modelled_norms(even_unit(rmse, p), rmse, p, 1.0)[0] == pytest.approx(health)
+    # What the title says of the number of parameters.
+    assert np.divide(*modelled_norms(5.0, rmse, p, 1e6)) == pytest.approx(rul / health)
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
+def test_the_toy_walks_as_the_optimisers_of_torch_do(optimizer: str) -> None:
+    torch = pytest.importorskip("torch")
+    theta = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    walker, path = getattr(torch.optim, optimizer)([theta], lr=0.02), [0.0]
+    for _ in range(150):
+        walker.zero_grad()
+        (0.5 * 7 * (theta - 1) ** 2 + 0.5 * (theta + 1) ** 2).backward()
+        walker.step()
+        path.append(theta.item())
+    np.testing.assert_allclose(toy_path(7, optimizer, 0.02, 150), path, rtol=1e-9, atol=1e-12)
+    assert path[-1] == pytest.approx(equilibrium(7), abs=0.01)
+
+
+def test_a_path_that_runs_away_ends_there() -> None:
+    path = toy_path(100, "SGD", 0.1)
+    assert abs(path[-1]) > 10
+    assert len(path) < 20
+
+
+def test_the_title_on_recorded_ratios_is_true() -> None:
+    cycles, lives = (recorded_ratios("all shared parameters", unit)[:, 3] for unit in UNITS)
+    places = [recorded_ratios(place, "cycles")[:, 3] for place in PLACES]
+    moved_by_training, moved_by_place = cycles.max() / cycles.min(), np.max(places, axis=0) / np.min(places, axis=0)
+    assert moved_by_training > 10
+    assert moved_by_place.max() > 2
+    assert (cycles / lives).min() > max(moved_by_training, moved_by_place.max())
 
 
 def test_a_script_without_its_one_import_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import re
 from typing import Any
 
@@ -17,16 +18,23 @@ from playwright.sync_api import Locator, expect
 from rulbook import widgets
 from rulbook.expected_score import best_bias, expected_score
 from rulbook.metrics import pareto_front
+from rulbook.model import PRESETS, DualTaskModel, parameter_counts
 from rulbook.palette import METHOD_LABELS
 from rulbook.preference import late_weight, preference
 from rulbook.reference import failure_weights
 from rulbook.results import read_json
 from rulbook.schedules import SCHEDULES
 from rulbook.widgets.costs_to_regime import NAMED
+from rulbook.widgets.dead_output import BATCH_MEANS, output_path
+from rulbook.widgets.equilibrium import equilibrium, toy_path
 from rulbook.widgets.gradient_density import near_failure_share
 from rulbook.widgets.gradient_spread import magnitude_quantile, mean_square_weight
+from rulbook.widgets.norm_scales import even_unit, modelled_norms
+from rulbook.widgets.pipeline import FEATURES
+from rulbook.widgets.ratio_over_epochs import QUANTILES, recorded_ratios
 from rulbook.widgets.regime_chooser import REGIMES, measured_points, reported_points
 from rulbook.widgets.task_weights import floored_weight, steps_until_floor
+from rulbook.widgets.two_pulls import joint_cosines, tipping_cosine
 
 pytestmark = pytest.mark.browser
 
@@ -45,6 +53,12 @@ SELECTS = [
     ("RegimeChooser", "numbers", "measured"),
     ("RegimeChooser", "subset", "FD001"),
     ("CostsToRegime", "subset", "FD001"),
+    ("Pipeline", "preset", "compact"),
+    ("Pipeline", "features", "14 sensors + 3 settings"),
+    ("DeadOutput", "output", "softplus"),
+    ("RatioOverEpochs", "place", "last shared layer"),
+    ("RatioOverEpochs", "unit", "cycles / 125"),
+    ("Equilibrium", "optimizer", "SGD"),
 ]
 HANDLES = [
     ("GradientDensity", "rul"),
@@ -52,11 +66,66 @@ HANDLES = [
     ("GradientSpread", "w_max"),
     ("RegimeChooser", "w"),
     ("ScoreOfErrors", "bias"),
+    ("Pipeline", "block"),
 ]
+
+
+COUNTS = {
+    (preset, label): list(parameter_counts(DualTaskModel(count, preset)).values())
+    for preset in PRESETS
+    for label, count in FEATURES.items()
+}
+
+
+def short(value: float) -> str:
+    """Three digits, as the scripts write them."""
+    return f"{round(value):,}" if value >= 100 else f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
+
+
+def told_of_two_gradients(name: str, state: dict[str, Any]) -> list[str]:
+    """The same for the figures of chapter 12."""
+    if name == "NormScales":
+        rul, health = modelled_norms(state["unit"], state["rmse"], state["p_true"], 10 ** state["size"])
+        louder = f"RUL task is {short(rul / health)}" if rul >= health else f"health task is {short(health / rul)}"
+        return [
+            f"norms {short(rul)} and {short(health)}. The {louder} times as loud",
+            f"equally loud in units of {even_unit(state['rmse'], state['p_true']):.1f} cycles",
+        ]
+    if name == "TwoPulls":
+        ratio, weight = 10 ** state["decades"], state["weight"]
+        shares = joint_cosines(state["angle"], ratio, weight)
+        fates = [f"{'gets worse' if share < 0 else 'improves'} ({share:.3f}" for share in shares]
+        edge = tipping_cosine(ratio, weight)
+        words = [f"the RUL task {fates[0]}", f"the health task {fates[1]}"]
+        return [w.replace("-", "−") for w in [*words, *([] if edge < -1 else [f"Any cosine below {edge:.4f} between"])]]
+    if name == "RatioOverEpochs":
+        row = dict(zip(QUANTILES, recorded_ratios(state["place"], state["unit"])[state["epoch"]], strict=True))
+        told = {q: short(float(np.float32(value))) for q, value in row.items()}
+        return [
+            "The untrained network" if state["epoch"] == 0 else f"Epoch {state['epoch']}",
+            f"median ratio {told['median']}, half of the steps between {told['q1']} and {told['q3']}",
+            f"all between {told['min']} and {told['max']}.",
+        ]
+    ratio, rate = 10 ** state["decades"], 10 ** state["rate"]
+    rest, path = equilibrium(ratio), toy_path(ratio, state["optimizer"], rate)
+    ran_away, there = abs(path[-1]) > 10, np.abs(path - rest) < 0.01
+    if ran_away:
+        how = f"runs away: it needs a learning rate below {2 / (ratio + 1):.4f}"
+    elif there[-1]:
+        how = f"is there to within 0.01 from step {int(np.flatnonzero(~there)[-1]) + 1} on"
+    else:
+        how = f"stands at {path[-1]:.3f} after 200 steps".replace("-", "−")
+    return [
+        f"the sum is least at θ = {rest:.3f}",
+        f"an error of {(1 - rest) ** 2 / 2:.3f} and health one of {(1 + rest) ** 2 / 2:.3f}",
+        f"{state['optimizer']} with a learning rate of {rate:.4f} {how}",
+    ]
 
 
 def told(name: str, state: dict[str, Any]) -> list[str]:
     """What the read-out must contain, computed by rulbook."""
+    if name in ("NormScales", "TwoPulls", "RatioOverEpochs", "Equilibrium"):
+        return told_of_two_gradients(name, state)
     if name == "GradientDensity":
         kind = {"cycles": "rows", "windows": "windows"}[state["samples"]]
         counts = SUBSETS[state["subset"]][kind]["counts"]
@@ -102,6 +171,22 @@ def told(name: str, state: dict[str, Any]) -> list[str]:
             f"an engine scores {expected_score(bias, sigma):.2f} on average",
             f"The score is lowest, {expected_score(best, sigma):.2f}, at a bias of {best:.1f}".replace("-", "−"),
         ]
+    if name == "Pipeline":
+        # Counted another way than the figure's table, which is read off a run.
+        *counts, total = COUNTS[state["preset"], state["features"]]
+        block = int(state["block"])
+        if block == 1:
+            return [f"All blocks together have {total:,} parameters."]
+        own = counts[block - 2]
+        return [f"Block {block}, ", f"It has {own:,} of {total:,} parameters, {100 * own / total:.2f} %."]
+    if name == "DeadOutput":
+        path = output_path(state["output"], state["start"], state["step"])
+        error = np.sqrt(np.mean(np.subtract(path[:-1], BATCH_MEANS) ** 2))
+        alive = np.flatnonzero(path)
+        died = alive[-1] + 1 if len(alive) else 0
+        end = f"It ends at {path[-1]:.1f}" if path[-1] else f"It has been exactly 0 since batch {died},"
+        words = [f"step {state['step']:.1f}, {state['output']} behind", f"the mean label by {error:.1f} cycles", end]
+        return [said.replace("-", "−") for said in words]
     counts, w_max = SUBSETS[state["subset"]]["windows"]["counts"], state["w_max"]
     median, tail = (magnitude_quantile(counts, q, w_max) for q in (0.5, 0.99))
     return [
@@ -265,7 +350,7 @@ def test_every_draggable_point(open_figures: OpenFigures, name: str, trait: str,
         assert page.page.evaluate("document.activeElement.name") == trait
         page.page.keyboard.press("ArrowRight")
         page.page.keyboard.press("ArrowRight")
-        step = {"rul": 1, "w_max": 0.1, "w": 0.01, "bias": 0.25}[trait]
+        step = {"rul": 1, "w_max": 0.1, "w": 0.01, "bias": 0.25, "block": 1}[trait]
         assert page.state(name)[trait] == pytest.approx(before[0][trait] + 2 * step)
         expect(page.figure(name).locator(".ring")).to_have_count(1)
     if device != "keyboard":

@@ -1,0 +1,256 @@
+"""Measure how hard the two tasks pull on the shared parameters on FD001; write ``book/results/norm_ratio.json``.
+
+The plain loss (half MSE, half cross-entropy) on the compact network, every batch of 256 windows:
+
+* ``fresh``: networks that have not been trained, one for each of three seeds, all batches of one epoch;
+* ``runs``: the same while the network trains, with the RUL in cycles (method ``baseline``) and with predictions and
+  targets divided by 125 (method ``scaled_targets``). Each epoch keeps quantiles of the ratio of the norms at three
+  places (all shared parameters, the last shared layer, the representation), of the cosine, and of the joint gradient
+  that is clipped at 1; the first and the last epoch keep every value;
+* ``whole``: the task gradients averaged over all batches of an epoch while the parameters stand still, and their norms
+  beside the norms of single batches.
+
+Run it with ``python book/measure/norm_ratio.py``; on one core it takes about ten minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from rulbook.checkpoint import versions
+from rulbook.data import Prepared, Windows, load_cmapss, prepare
+from rulbook.gradients import task_gradient_norms, task_gradients
+from rulbook.history import StepHistory
+from rulbook.losses import task_losses
+from rulbook.methods import METHODS
+from rulbook.model import DualTaskModel
+from rulbook.training import TrainingConfig, evaluate
+from rulbook.weighted_sum import WeightedSum
+from rulbook.weighting import FixedWeights
+
+RESULT = Path(__file__).resolve().parents[1] / "results" / "norm_ratio.json"
+QUANTILES = {"min": 0, "p5": 0.05, "q1": 0.25, "median": 0.5, "q3": 0.75, "p95": 0.95, "max": 1}
+PLACES = ("shared", "last_layer", "representation")
+EPOCHS = 10
+WHOLE_AFTER = (0, 1, 3, 10)
+"""After how many epochs the gradient of the whole training set is taken."""
+
+
+def quantiles(values: list[float] | np.ndarray) -> dict[str, float]:
+    """Seven quantiles, to four digits."""
+    return {name: digits(np.quantile(values, q)) for name, q in QUANTILES.items()}
+
+
+def digits(value: float, count: int = 4) -> float:
+    """A number with so many significant digits."""
+    return float(f"{float(value):.{count}g}")
+
+
+def data_of(root: Path | None = None) -> Prepared:
+    """FD001 with the engine-level split of seed 0."""
+    return prepare(load_cmapss("FD001", root), seed=0)
+
+
+def fresh_model(data: Prepared, seed: int) -> DualTaskModel:
+    """The network as ``rulbook train`` starts it."""
+    torch.manual_seed(seed)
+    n_features = int(data.train.rows.shape[1])
+    return DualTaskModel(n_features, "compact", initial_rul=float(np.mean(data.train.rul))).train()
+
+
+def batches(windows: Windows, order: torch.Generator, size: int = 256) -> list[Tensor]:
+    """All windows once, in random order; the last batch is smaller."""
+    return list(torch.split(torch.randperm(len(windows), generator=order), size))
+
+
+class Probe:
+    """Losses of one batch, and what each task sends to the three places and to the outputs of the heads."""
+
+    def __init__(self, model: DualTaskModel, windows: Windows, scale: float = 1.0) -> None:
+        self.model, self.windows, self.scale = model, windows, scale
+
+    def forward(self, index: Tensor) -> Tensor:
+        """Both task losses of the windows in ``index``."""
+        x, rul, health = self.windows.tensors(index.numpy())
+        self.representation = self.model.encode(x)
+        rul_hat, logits = self.model.heads(self.representation)
+        self.outputs = (rul_hat, logits)
+        return task_losses(rul_hat / self.scale, logits, rul / self.scale, health)
+
+    def cheap(self, losses: Tensor) -> dict[str, Tensor]:
+        """Norms where only the heads, or the heads and one layer, have to be crossed."""
+        return {
+            "outputs": torch.stack(
+                [
+                    torch.autograd.grad(loss, output, retain_graph=True)[0].norm()
+                    for loss, output in zip(losses, self.outputs, strict=True)
+                ]
+            ),
+            "representation": task_gradient_norms(losses, [self.representation]),
+            "last_layer": task_gradient_norms(losses, self.model.last_shared_parameters()),
+        }
+
+
+def fresh(data: Prepared, seed: int, most: int | None = None) -> dict[str, list[float]]:
+    """Every batch (or the first few) through a network that does not train: both norms at all places, and cosines."""
+    model = fresh_model(data, seed)
+    probe = Probe(model, data.train)
+    seen: dict[str, list[float]] = defaultdict(list)
+    for index in batches(data.train, torch.Generator().manual_seed(seed))[:most]:
+        losses = probe.forward(index)
+        found = probe.cheap(losses)
+        rows = task_gradients(losses, model.shared_parameters())
+        found["shared"] = rows.norm(dim=1)
+        for place, (first, second) in found.items():
+            seen[f"{place} rul"].append(digits(first))
+            seen[f"{place} health"].append(digits(second))
+        seen["cosine"].append(digits(torch.cosine_similarity(rows[0], rows[1], dim=0)))
+    return dict(seen)
+
+
+def ratios(seen: dict[str, list[float]], place: str) -> np.ndarray:
+    """Norm of RUL over norm of health, batch by batch."""
+    return np.array(seen[f"{place} rul"]) / np.array(seen[f"{place} health"])
+
+
+def summary(seen: dict[str, list[float]]) -> dict[str, Any]:
+    """The quantiles of what the batches of an epoch showed."""
+    return {
+        "ratio": {place: quantiles(ratios(seen, place)) for place in (*PLACES, "outputs")},
+        "norm_rul": quantiles(seen["shared rul"]),
+        "norm_health": quantiles(seen["shared health"]),
+        "cosine": quantiles(seen["cosine"]),
+    }
+
+
+def whole_gradient(probe: Probe, seed: int) -> dict[str, float]:
+    """Average both task gradients over every batch while the parameters stand still; compare with single batches."""
+    state = {name: value.clone() for name, value in probe.model.state_dict().items()}
+    rng = torch.get_rng_state()
+    total: Tensor | None = None
+    norms, count = [], 0
+    for index in batches(probe.windows, torch.Generator().manual_seed(seed)):
+        rows = task_gradients(probe.forward(index), probe.model.shared_parameters())
+        norms.append(rows.norm(dim=1))
+        total = rows * len(index) + (0 if total is None else total)
+        count += len(index)
+    probe.model.load_state_dict(state)  # the running means of batch normalisation have moved
+    torch.set_rng_state(rng)
+    assert total is not None
+    mean, single = total / count, torch.stack(norms)
+    return {
+        "whole_rul": digits(mean[0].norm()),
+        "whole_health": digits(mean[1].norm()),
+        "whole_ratio": digits(mean[0].norm() / mean[1].norm()),
+        "whole_cosine": digits(torch.cosine_similarity(mean[0], mean[1], dim=0)),
+        "mean_batch_rul": digits(single[:, 0].mean()),
+        "mean_batch_health": digits(single[:, 1].mean()),
+        "ratio_of_means": digits(single[:, 0].mean() / single[:, 1].mean()),
+        "mean_of_ratios": digits((single[:, 0] / single[:, 1]).mean()),
+        "median_ratio": digits((single[:, 0] / single[:, 1]).median()),
+    }
+
+
+def run(data: Prepared, method: str, *, seed: int = 0, epochs: int = EPOCHS) -> dict[str, Any]:
+    """Train with the settings of ``rulbook train``, without its plateau and average, and look at every step."""
+    config = TrainingConfig(method=method, seed=seed)
+    model, scale = fresh_model(data, seed), METHODS[method].rul_scale
+    probe = Probe(model, data.train, scale)
+    balancer = WeightedSum(FixedWeights((0.5, 0.5)), observe=True)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    warmup = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.1, total_iters=config.warmup_epochs)
+    order = torch.Generator().manual_seed(seed)
+    told, raw, whole = [], {}, {}
+    if 0 in WHOLE_AFTER:
+        whole["0"] = whole_gradient(probe, seed)
+    for epoch in range(1, epochs + 1):
+        history, seen = StepHistory(), defaultdict(list)
+        model.train()
+        for index in batches(data.train, order, config.batch_size):
+            losses = probe.forward(index)
+            for place, (first, second) in probe.cheap(losses).items():
+                seen[f"{place} rul"].append(float(first))
+                seen[f"{place} health"].append(float(second))
+            optimizer.zero_grad(set_to_none=True)
+            history.record(
+                balancer.backward(losses, shared=model.shared_parameters(), representation=probe.representation)
+            )
+            joint = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm, error_if_nonfinite=True)
+            seen["joint"].append(float(joint))
+            optimizer.step()
+        warmup.step()
+        seen["shared rul"], seen["shared health"] = history.norms.T.tolist()
+        seen["cosine"] = history.cosine.tolist()
+        joint_norms = np.array(seen["joint"])
+        scores = evaluate(model, data.validation).scores()
+        told.append(
+            {
+                "epoch": epoch,
+                **summary(seen),
+                "joint": quantiles(joint_norms),
+                "clipped": digits(np.mean(joint_norms > config.clip_norm)),
+                "losses": [digits(value) for value in history.losses.mean(dim=0)],
+                "validation_rmse": digits(scores["rmse"]),
+                "validation_health_accuracy": digits(scores["health_accuracy"]),
+                "validation_health_macro_f1": digits(scores["health_macro_f1"]),
+            }
+        )
+        if epoch in (1, epochs):
+            raw[str(epoch)] = {place: [digits(value, 3) for value in ratios(seen, place)] for place in PLACES}
+            raw[str(epoch)]["cosine"] = [digits(value, 3) for value in seen["cosine"]]
+        if epoch in WHOLE_AFTER:
+            whole[str(epoch)] = whole_gradient(probe, seed)
+        middle = told[-1]["ratio"]["shared"]["median"]
+        print(f"{method}, epoch {epoch}: median ratio {middle}, RMSE {told[-1]['validation_rmse']}", flush=True)
+    return {"epochs": told, "every_batch": raw, "whole": whole}
+
+
+def measure(root: Path | None = None, epochs: int = EPOCHS) -> dict[str, Any]:
+    """Everything that the file holds."""
+    data = data_of(root)
+    every = {seed: fresh(data, seed) for seed in (0, 1, 2)}
+    return {
+        "command": "python book/measure/norm_ratio.py",
+        "date": datetime.date.today().isoformat(),
+        "versions": versions(),
+        "data": {
+            "subset": "FD001",
+            "train_windows": len(data.train),
+            "batches": len(batches(data.train, torch.Generator())),
+            "batch_size": 256,
+            "preset": "compact",
+        },
+        "fresh": {
+            "seeds": {str(seed): summary(seen) for seed, seen in every.items()},
+            "every_batch": {place: [digits(value, 3) for value in ratios(every[0], place)] for place in PLACES},
+        },
+        "runs": {
+            unit: run(data, method, epochs=epochs)
+            for unit, method in {"cycles": "baseline", "lives": "scaled_targets"}.items()
+        },
+    }
+
+
+def as_text(result: dict[str, Any]) -> str:
+    """JSON with lists and innermost dictionaries on one line."""
+    text = json.dumps(result, indent=1)
+    return re.sub(r"\[[^\[\]{}]+\]|\{[^\[\]{}]+\}", lambda part: " ".join(part[0].split()), text) + "\n"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="epochs of each run")
+    parser.add_argument("--to", type=Path, default=RESULT, help="where to write")
+    arguments = parser.parse_args()
+    arguments.to.write_text(as_text(measure(epochs=arguments.epochs)), encoding="utf-8")
+    print(f"wrote {arguments.to}")

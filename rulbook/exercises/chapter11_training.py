@@ -1,0 +1,265 @@
+"""Exercises for chapter 11, 11.6 to 11.10: outputs that learn, labels, cross-entropy and pooling.
+
+``book/exercises/11-dual-task-model.md`` has their statements, stubs, solutions and wrong answers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rulbook._check import Array
+from rulbook.exercises._answers import Function, close, expect, function, is_number, show, vector
+from rulbook.exercises._exercise import Exercise, Miss
+from rulbook.reference import softmax_cross_entropy
+
+dead_detector = Exercise(
+    "11.6",
+    "a detector for dead outputs",
+    function("is_dead(h, weight, bias)"),
+    "Run it on the first batch of every training. It costs one matrix product and saves an afternoon.",
+)
+_WEIGHT = np.array([1.0, -1.0])
+
+
+def _says_dead(is_dead: Function, sums: list[float], bias: float = 0.0) -> bool:
+    """Whether the unit is called dead when its pre-activations are ``sums``."""
+    h = np.array([[value - bias, 0.0] for value in sums])
+    return bool(is_dead.number(h, _WEIGHT, bias))
+
+
+@dead_detector.requires("a unit below 0 for every window is dead")
+def _(is_dead: Function) -> None:
+    hint = "No window of these has a positive sum, so none passes a gradient on."
+    expect(_says_dead(is_dead, [-3.0, -0.5, -20.0]), "sums -3, -0.5, -20 count as alive", hint)
+    seen = "sums -3 and -1 count as alive, because the bias alone is +2"
+    expect(_says_dead(is_dead, [-3.0, -1.0], bias=2.0), seen, "Is the weighted sum part of your decision?")
+
+
+@dead_detector.requires("one window above 0 keeps it alive")
+def _(is_dead: Function) -> None:
+    seen = "sums -50, -40 and +1 count as dead"
+    hint = "One window passes its gradient on, and that moves weight and bias. Are you asking `any`, or the mean?"
+    expect(not _says_dead(is_dead, [-50.0, -40.0, 1.0]), seen, hint)
+
+
+@dead_detector.requires("a sum of exactly 0 passes nothing on")
+def _(is_dead: Function) -> None:
+    seen = "sums 0, 0 and -1 count as alive"
+    hint = "At 0 PyTorch takes the slope of the ReLU to be 0. Weight decay ends exactly there."
+    expect(_says_dead(is_dead, [0.0, 0.0, -1.0]), seen, hint)
+
+
+clamp_place = Exercise(
+    "11.7",
+    "the clamp in the wrong place",
+    function("train_step(a, y, rate, max_rul)"),
+    "Train on the bare number. Clamp what you show.",
+)
+
+
+@clamp_place.requires("inside of 0 to the cap it is a plain step of gradient descent")
+def _(step: Function) -> None:
+    a, y = np.array([60.0, 20.0, 100.0]), np.array([50.0, 40.0, 100.0])
+    got, wanted = step.array(a, y, 0.1, 125.0), a - 0.1 * 2 * (a - y)
+    hint = "Each answer has a loss (a - y)² of its own. Its derivative is 2 (a - y); descent subtracts it."
+    if close(got, a + 0.1 * 2 * (a - y)):
+        hint = "Your step climbs: 60 cycles against a label of 50 should become fewer."
+    expect(close(got, wanted), f"60, 20, 100 became {', '.join(map(show, got))}", hint)
+
+
+@clamp_place.requires("an answer above the cap still comes down, and one below 0 still comes up")
+def _(step: Function) -> None:
+    a, y = np.array([140.0, -20.0]), np.array([50.0, 50.0])
+    got = step.array(a, y, 0.1, 125.0)
+    hint = "Outside of the range your gradient is 0, so the worst answers never learn. What is it without the clamp?"
+    expect(got[0] < 140 and got[1] > -20, f"140 and -20 became {show(got[0])} and {show(got[1])}", hint)
+
+
+@clamp_place.requires("the step outside is as long as the error is large")
+def _(step: Function) -> None:
+    a, y = np.array([325.0, -100.0]), np.array([25.0, 0.0])
+    got, wanted = step.array(a, y, 0.1, 125.0), np.array([265.0, -80.0])
+    if close(got, wanted):
+        return
+    if close(got, np.clip(wanted, 0.0, 125.0)):
+        hint = "You clamped the result of the step. In a network the parameters move, and nobody can put them back."
+    elif close(got, a - 0.2 * (np.clip(a, 0, 125) - y)):
+        hint = "The error is taken from the clamped answer: 325 is treated like 125. Take it from the bare one."
+    else:
+        hint = "For 325 against 25 the derivative is 2 · 300."
+    raise Miss(f"325 and -100 became {show(got[0])} and {show(got[1])}, expected 265 and -80", hint)
+
+
+class_shares = Exercise(
+    "11.8",
+    "how many are normal",
+    function("class_shares(rul, thresholds, max_rul)"),
+    "Run it before you train: a class with share 0 is a class that will never be predicted.",
+)
+_RULS = np.array([200.0, 150.0, 125.0, 100.0, 81.0, 80.0, 60.0, 31.0, 30.0, 0.0])
+
+
+@class_shares.requires("three shares that sum to 1")
+def _(shares: Function) -> None:
+    got = vector(shares(_RULS, (80, 30), 125.0))
+    expect(got.size == 3, f"{got.size} numbers came", "One share for each of normal, degrading, critical.")
+    hint = "Divide by the number of labels."
+    expect(close(got.sum(), 1.0), f"they sum to {show(got.sum())}", hint)
+
+
+@class_shares.requires("with 80 and 30, a label of 80 is degrading and one of 30 is critical")
+def _(shares: Function) -> None:
+    got, wanted = vector(shares(_RULS, (80, 30), 125.0)), np.array([0.5, 0.3, 0.2])
+    if close(got, wanted):
+        return
+    hint = "Normal is above the first threshold, critical from the second down. On which side is 80 itself?"
+    if close(got, wanted[::-1]):
+        hint = "The order is turned round: class 0 is normal."
+    raise Miss(f"{', '.join(map(show, got))}, expected 0.5, 0.3, 0.2", hint)
+
+
+@class_shares.requires("labels are capped before they are sorted: with 125 and 50 nobody is normal")
+def _(shares: Function) -> None:
+    got = vector(shares(_RULS, (125, 50), 125.0))
+    hint = "The network is trained on min(RUL, cap). Which of those lie above 125?"
+    expect(close(got[0], 0.0), f"{show(got[0])} of the capped labels count as normal", hint)
+
+
+@class_shares.requires("it holds for other thresholds and another cap, on a thousand labels")
+def _(shares: Function) -> None:
+    rul = np.random.default_rng(8).integers(0, 250, 1000).astype(float)
+    for thresholds, cap in (((50, 15), 125.0), ((100, 20), 110.0)):
+        y = np.minimum(rul, cap)
+        wanted = [
+            np.mean(y > thresholds[0]),
+            np.mean((y <= thresholds[0]) & (y > thresholds[1])),
+            np.mean(y <= thresholds[1]),
+        ]
+        hint = "Is a threshold or the cap written into the body of your function?"
+        expect(close(vector(shares(rul, thresholds, cap)), wanted), f"thresholds {thresholds} give other shares", hint)
+
+
+cross_entropy = Exercise(
+    "11.9",
+    "cross-entropy and its gradient",
+    function("cross_entropy(logits, labels)"),
+    "Probability minus one-hot, over the batch: `rulbook.reference.softmax_cross_entropy`.",
+)
+_LOGITS = np.array([[2.0, 0.0, -1.0], [0.0, 1.0, 0.5], [3.0, 0.0, 0.0], [-1.0, 0.0, 2.0]])
+_CLASSES = np.array([0, 1, 2, 2])
+
+
+@cross_entropy.requires("an undecided network pays log 3 for every window")
+def _(f: Function) -> None:
+    loss, _ = f.loss_and_gradient(np.zeros((5, 3)), np.array([0, 1, 2, 0, 1]))
+    slips = {
+        5 * np.log(3): "That is the sum over five windows. The loss is their mean.",
+        1 / 3: "That is the probability. The loss is minus its logarithm.",
+        -np.log(3): "The logarithm of a probability is negative. The loss is not.",
+        np.log(5): "Your probabilities sum to 1 over the windows. They must over the classes.",
+    }
+    is_number(loss, float(np.log(3)), "the loss", "All three probabilities are 1/3.", slips)
+
+
+@cross_entropy.requires("the gradient is the slope of your own loss, by central differences")
+def _(f: Function) -> None:
+    _, grad = f.loss_and_gradient(_LOGITS, _CLASSES)
+    slope = np.empty(_LOGITS.size)
+    for i, shift in enumerate(1e-5 * np.eye(_LOGITS.size)):
+        nudge = shift.reshape(_LOGITS.shape)
+        above, _ = f.loss_and_gradient(_LOGITS + nudge, _CLASSES)
+        below, _ = f.loss_and_gradient(_LOGITS - nudge, _CLASSES)
+        slope[i] = (above - below) / 2e-5
+    if close(grad, slope, 1e-5):
+        return
+    if close(grad, 4 * slope, 1e-5):
+        hint = "It is 4 times too large, and there are 4 windows."
+    elif close(grad, -slope, 1e-5):
+        hint = "The sign is wrong: the true class should have the negative entry."
+    else:
+        hint = "Write L = log Σ exp z - z_c and differentiate by one z. Did the one-hot get lost?"
+    raise Miss(f"entry 0 is {show(grad[0])}, the slope {show(slope[0])}", hint)
+
+
+@cross_entropy.requires("logits of a thousand are no trouble")
+def _(f: Function) -> None:
+    try:
+        loss, grad = f.loss_and_gradient(np.array([[1000.0, 0.0, 0.0]]), np.array([0]))
+    except Miss:
+        hint = "exp(1000) is infinite. Subtract the largest logit of each row first: no probability changes."
+        raise Miss("the loss or the gradient is no finite number", hint) from None
+    expect(close(loss, 0.0) and close(grad, 0.0), f"the loss is {show(loss)}", "Sure and right costs nothing.")
+
+
+@cross_entropy.requires("loss and gradient are right on fifty windows")
+def _(f: Function) -> None:
+    rng = np.random.default_rng(9)
+    logits, labels = rng.normal(0, 3, (50, 3)), rng.integers(0, 3, 50)
+    loss, grad = f.loss_and_gradient(logits, labels)
+    wanted_loss, wanted_grad = softmax_cross_entropy(logits, labels)
+    is_number(loss, wanted_loss, "the loss", "Each window must be judged by its own class.")
+    expect(
+        close(grad, wanted_grad.reshape(-1)),
+        "the gradient differs from the reference",
+        "Is the one-hot that of each window?",
+    )
+
+
+pooling = Exercise(
+    "11.10",
+    "the best pooling there is",
+    function("pooling_weights(cycles, slope, noise)"),
+    "The best weights draw a line through the readings and read it off today. Old readings count against you.",
+)
+
+
+def _error(weights: Array, slope: float, noise: float) -> float:
+    """Equation (11.1)."""
+    return float((slope * weights @ np.arange(len(weights))) ** 2 + noise**2 * weights @ weights)
+
+
+def _weights(f: Function, cycles: int, slope: float, noise: float) -> Array:
+    got = vector(f(cycles, slope, noise))
+    expect(got.size == cycles, f"{got.size} weights came for {cycles} cycles", "One for each cycle, the latest first.")
+    return got
+
+
+@pooling.requires("the weights sum to 1")
+def _(f: Function) -> None:
+    total = float(_weights(f, 30, 0.1, 1.0).sum())
+    hint = "Scale them at the end: what is constant must come out as it went in."
+    expect(close(total, 1.0), f"they sum to {show(total)}", hint)
+
+
+@pooling.requires("an engine that does not change is averaged")
+def _(f: Function) -> None:
+    got = _weights(f, 10, 0.0, 1.0)
+    hint = "Without a slope nothing goes stale, and the mean has the least noise."
+    expect(close(got, 0.1), f"the first weight is {show(got[0])}, expected 0.1", hint)
+
+
+@pooling.requires("they beat the last cycle, the mean, and every weight that only fades")
+def _(f: Function) -> None:
+    got = _error(_weights(f, 30, 0.1, 1.0), 0.1, 1.0)
+    age = np.arange(30)
+    fading = [np.exp(-age / tau) / np.exp(-age / tau).sum() for tau in np.geomspace(0.3, 300, 200)]
+    best = min(_error(weights, 0.1, 1.0) for weights in fading)
+    rivals = {"the last cycle": 1.0, "the mean": _error(np.full(30, 1 / 30), 0.1, 1.0), "the best fading": best}
+    for name, error in rivals.items():
+        hint = "Minimise (11.1) itself: set its derivative by each weight equal to one constant."
+        expect(got < error - 1e-9, f"error {show(got)}, {name} has {show(error)}", hint)
+
+
+@pooling.requires("moving any weight makes it worse")
+def _(f: Function) -> None:
+    rng = np.random.default_rng(10)
+    for slope, noise in ((0.1, 1.0), (0.5, 2.0)):
+        got = _weights(f, 12, slope, noise)
+        for _ in range(40):
+            nudge = rng.normal(size=12) * 1e-2
+            moved = got + nudge - nudge.mean()
+            expect(
+                _error(moved, slope, noise) > _error(got, slope, noise) - 1e-12,
+                f"with slope {slope} and noise {noise} a small change of the weights makes the error smaller",
+                "Is the noise squared in your matrix, and the slope? Are negative weights cut off?",
+            )

@@ -1,0 +1,65 @@
+"""The recorded ratios of chapter 12: consistent in themselves, and what the script finds again on NASA's files."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rulbook.results import read_json
+
+SCRIPT = Path(__file__).resolve().parents[2] / "book" / "measure" / "norm_ratio.py"
+RECORD: dict[str, Any] = read_json("norm_ratio")
+PLACES = ("shared", "last_layer", "representation")
+
+
+def test_an_epoch_is_as_many_batches_as_its_windows_fill() -> None:
+    data = RECORD["data"]
+    batches = -(-data["train_windows"] // data["batch_size"])
+    assert data["batches"] == batches
+    for place in PLACES:
+        assert len(RECORD["fresh"]["every_batch"][place]) == batches
+        for run in RECORD["runs"].values():
+            assert {len(epoch[place]) for epoch in run["every_batch"].values()} == {batches}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_quantiles_are_those_of_the_stored_values(place: str) -> None:
+    stored = [(RECORD["fresh"]["seeds"]["0"]["ratio"][place], RECORD["fresh"]["every_batch"][place])]
+    for run in RECORD["runs"].values():
+        stored += [
+            (run["epochs"][int(epoch) - 1]["ratio"][place], values[place])
+            for epoch, values in run["every_batch"].items()
+        ]
+    for told, values in stored:
+        assert list(told.values()) == sorted(told.values())
+        assert np.median(values) == pytest.approx(told["median"], rel=0.006)
+        assert np.quantile(values, 0.25) == pytest.approx(told["q1"], rel=0.006)
+        assert max(values) == pytest.approx(told["max"], rel=0.006)
+
+
+def test_a_gradient_averaged_over_batches_is_no_longer_than_those_of_the_batches() -> None:
+    for run in RECORD["runs"].values():
+        for whole in run["whole"].values():
+            assert whole["whole_rul"] <= whole["mean_batch_rul"]
+            assert whole["whole_health"] <= whole["mean_batch_health"]
+
+
+def test_before_training_both_units_differ_by_125_squared() -> None:
+    cycles, lives = (RECORD["runs"][unit]["whole"]["0"] for unit in ("cycles", "lives"))
+    assert cycles["whole_ratio"] / lives["whole_ratio"] == pytest.approx(125**2, rel=0.002)
+    assert cycles["whole_cosine"] == pytest.approx(lives["whole_cosine"], abs=0.002)
+
+
+@pytest.mark.real_data
+def test_the_script_finds_the_first_batches_again(cmapss_folder: Path) -> None:
+    script = runpy.run_path(str(SCRIPT))
+    data = script["data_of"](cmapss_folder)
+    assert len(data.train) == RECORD["data"]["train_windows"]
+    again = script["fresh"](data, 0, most=4)
+    for place in PLACES:
+        found = script["ratios"](again, place)
+        np.testing.assert_allclose(found, RECORD["fresh"]["every_batch"][place][:4], rtol=0.05)
