@@ -15,10 +15,10 @@ export const preference = (points, w) => lines(points).map(([rmse, nasa]) => (1 
 export const front = (points) => points.map((a) => !points.some((b) =>
   b.rmse <= a.rmse && b.nasa <= a.nasa && (b.rmse < a.rmse || b.nasa < a.nasa)));
 
-// A little more than the values take, from a round number to a round number.
-const roomy = (values, unit) => {
+// More than the values take, on the right with room for labels, from a round number to a round number.
+const roomy = (values, unit, right) => {
   const low = Math.min(...values), high = Math.max(...values), room = 0.12 * (high - low) || unit;
-  return [unit * Math.floor((low - room) / unit), unit * Math.ceil((high + room) / unit)];
+  return [unit * Math.floor((low - room) / unit), unit * Math.ceil((high + right * room) / unit)];
 };
 
 export default figure(({ state: { w, numbers, subset, everybody }, data, colors, plot, legend, table }) => {
@@ -32,8 +32,8 @@ export default figure(({ state: { w, numbers, subset, everybody }, data, colors,
 
   legend(points.map(({ label, color }) => ({ label, color })));
   const plane = plot({
-    x: { domain: points.length ? roomy(known("rmse"), 0.1) : [0, 1], label: "RMSE (cycles)", ticks: points.length ? undefined : [] },
-    y: { domain: points.length ? roomy(known("nasa"), 10) : [0, 1], label: "NASA score", ticks: points.length ? undefined : [] },
+    x: { domain: points.length ? roomy(known("rmse"), 0.1, 4) : [0, 1], label: "RMSE (cycles)", ticks: points.length ? undefined : [] },
+    y: { domain: points.length ? roomy(known("nasa"), 10, 1) : [0, 1], label: "NASA score", ticks: points.length ? undefined : [] },
     height: 300,
   });
   const bar = { width: 1.5 };

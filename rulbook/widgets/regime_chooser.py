@@ -10,10 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from rulbook._check import Array
+from rulbook.benchmark import read_benchmark
 from rulbook.metrics import pareto_front
 from rulbook.palette import ACCENT, METHOD_COLORS, METHOD_LABELS, OTHERS
 from rulbook.preference import preference, reigns, win_shares
-from rulbook.results import read_json, read_table, results_folder
+from rulbook.results import read_json
 from rulbook.widgets.controls import Choice, Slider, Switch
 from rulbook.widgets.figure import LiveFigure
 
@@ -81,32 +82,26 @@ def _point(method: str, *, rmse: float, rmse_std: float | None, nasa: float, nas
 def measured_runs(benchmark: pd.DataFrame | None = None) -> dict[str, tuple[list[str], Array]]:
     """Our own runs on the test engines: subset -> the methods, and their runs, shape (seeds, methods, 2).
 
-    Only runs of the compact preset count whose validation engines were held out whole. Methods are compared on the
-    same seeds: those that every method of the book has in that subset. Another method takes part if it has them all.
-    For two subsets together, RMSE and score are the means of both. A subset without runs is left out.
+    Methods are compared on the same seeds: those that every method of the book has in that subset. Another method takes
+    part if it has them all. For two subsets together, RMSE and score are the means of both. A subset without runs is
+    left out.
 
     Args:
-        benchmark: One row a run; ``book/results/benchmark.csv`` if left out.
+        benchmark: One row a run, as :func:`rulbook.benchmark.read_benchmark` returns them; if left out, those.
     """
     return {
         subset: (methods, runs)
         for subset in SUBSETS
-        for methods, runs in [_runs_of(subset, _benchmark() if benchmark is None else benchmark)]
+        for methods, runs in [_runs_of(subset, read_benchmark() if benchmark is None else benchmark)]
         if methods
     }
 
 
-def _benchmark() -> pd.DataFrame:
-    """The runs so far; none before the first."""
-    if (results_folder() / "benchmark.csv").is_file():
-        return read_table("benchmark")
-    return pd.DataFrame({name: [] for name in ("dataset", "method", "preset", "split", "seed", *MEASURES)})
-
-
 def _runs_of(subset: str, benchmark: pd.DataFrame) -> tuple[list[str], Array]:
-    # The windows of other splits leak, and another preset is another network.
-    kept = benchmark[(benchmark["split"] == "engines") & (benchmark["preset"] == "compact")]
-    parts = [kept[kept["dataset"] == name].groupby(["method", "seed"])[MEASURES].mean() for name in subset.split(" + ")]
+    parts = [
+        benchmark[benchmark["dataset"] == name].groupby(["method", "seed"])[MEASURES].mean()
+        for name in subset.split(" + ")
+    ]
     table = pd.concat(parts, axis=1, join="inner")
     seeds = {str(method): set(rows.index.get_level_values("seed")) for method, rows in table.groupby(level="method")}
     book = [seeds[method] for method in SQUARE if method in seeds]
