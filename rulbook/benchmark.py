@@ -156,13 +156,16 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """``lower`` or ``higher`` if the interval lies on one side of zero, else ``cannot be told apart``.
+        """``lower`` or ``higher`` if the interval lies on one side of zero and p < 0.05, else ``cannot be told apart``.
 
-        Below six pairs it is ``too few pairs``: then not even pairs that all agree could reach p < 0.05.
+        Both are asked for since the interval is too short where seeds are few. Below six pairs the verdict is
+        ``too few pairs``: then not even pairs that all agree could reach p < 0.05.
         """
         if smallest_wilcoxon_p(self.pairs) > 0.05:
             return "too few pairs"
-        return "lower" if self.high < 0 else "higher" if self.low > 0 else "cannot be told apart"
+        if self.p >= 0.05 or self.low <= 0 <= self.high:
+            return "cannot be told apart"
+        return "lower" if self.high < 0 else "higher"
 
     def __str__(self) -> str:
         change, low, high = (f"{100 * value:+.1f}" for value in (self.change, self.low, self.high))

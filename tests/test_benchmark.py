@@ -11,6 +11,7 @@ from scipy import stats
 
 from rulbook import results
 from rulbook.benchmark import (
+    Comparison,
     bootstrap_interval,
     collect,
     compare,
@@ -75,6 +76,8 @@ def test_a_comparison_says_what_the_pairs_say_and_no_more():
     assert compare(many, "a", "c").verdict == "cannot be told apart"
     assert compare(many, "a", "b").change == pytest.approx(1 / 1.1 - 1, abs=0.02)
     assert compare(many[many["seed"] < 5], "a", "b").verdict == "too few pairs"
+    assert Comparison(8, 1, 7, -0.1, -0.2, -0.01, p=0.06).verdict == "cannot be told apart"
+    assert Comparison(8, 1, 8, -0.1, -0.2, -0.01, p=0.01).verdict == "lower"
 
 
 def test_an_interval_covers_as_often_as_it_says_it_does_for_many_values():
