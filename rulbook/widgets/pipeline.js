@@ -27,7 +27,9 @@ export default figure(({ state: { block, preset, features }, data, colors, width
   flow.line([points[4], points[6]], { color: colors.others[1], width: 2 });
   points.forEach((point, i) => {
     flow.dot(point, { color: color(i), r: 5 });
-    flow.text(point, whole(numbers(blocks[i].gives)), { dy: -12, anchor: "middle", strong: i + 1 === block });
+    flow.text(point, whole(numbers(blocks[i].gives)), {
+      dy: i + 1 === block ? -17 : -12, anchor: "middle", strong: i + 1 === block,
+    });
   });
   flow.handle(points[block - 1], { x: "block" });
 

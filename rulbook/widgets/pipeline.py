@@ -63,7 +63,7 @@ class Pipeline(LiveFigure):
     """
 
     script = "pipeline.js"
-    title = "A window swells to 15,360 numbers and leaves as 32; two thirds of the parameters sit in one block"
+    title = "A window swells, then leaves as 32 numbers; most parameters sit where it swells"
     alt = (
         "Above, how many numbers describe one window after each block, on a logarithmic axis: 420 in the window, 1,920 "
         "after the CNN, 15,360 after the BiLSTM, 512 after attention, 32 after the funnel, 1 and 3 after the heads. "

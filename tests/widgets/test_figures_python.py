@@ -278,6 +278,11 @@ def test_what_the_pipelines_title_and_alt_say_is_true() -> None:
     share = [block["parameters"] / pipeline_table("paper", 14)["total"] for block in blocks]
     assert round(100 * share[2]) == 64
     assert share[5] + share[6] < 0.002
+    for preset in ("paper", "compact"):
+        table = pipeline_table(preset, 17)
+        numbers = [int(np.prod(block["gives"])) for block in table["blocks"]]
+        assert np.argmax(numbers) == 2
+        assert table["blocks"][2]["parameters"] > table["total"] / 2
 
 
 def test_the_dead_output_opens_dead_and_dies_of_no_short_step() -> None:
