@@ -80,7 +80,7 @@ _build/outline: _toc.yml _config.yml
 _build/sync/%: $$(wildcard book/$$*.md notebooks/$$*.ipynb) $(PACKAGE) $(VENV)/.lab
 	@mkdir -p $(@D) notebooks
 	$(BIN)/jupytext --quiet --sync $(firstword $(wildcard book/$*.md notebooks/$*.ipynb))
-	$(BIN)/jupyter execute --inplace notebooks/$*.ipynb
+	$(BIN)/jupyter execute --inplace --NotebookClient.coalesce_streams=True notebooks/$*.ipynb
 	$(BIN)/jupytext --quiet --sync notebooks/$*.ipynb
 	@touch $@
 
