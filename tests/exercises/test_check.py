@@ -49,7 +49,7 @@ def test_nothing_that_is_handed_over_makes_it_raise(number):
 
 
 def test_an_unknown_number_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"number is '14\.99': it must be one of 14\.1, 14\.2, .*14\.13"):
+    with pytest.raises(ValueError, match=r"number is '14\.99': it must be one of .*14\.1, 14\.2, .*14\.13"):
         check("14.99", 1.0)
 
 

@@ -125,7 +125,7 @@ def test_several_keeps_the_order_of_its_choices_and_no_repeats() -> None:
         (GradientSpread, "GradientSpread(w_max=2.0, subset='FD001')"),
         (TaskWeights, "TaskWeights(ratio=500.0, floor=0.05, beta=0.99, form='clip')"),
         (NormScales, "NormScales(unit=1.0, rmse=20.0, p_true=0.8, size=4.0)"),
-        (TwoPulls, "TwoPulls(angle=70.0, decades=0.6, weight=0.5)"),
+        (TwoPulls, "TwoPulls(angle=110.0, decades=0.6, weight=0.5)"),
         (RatioOverEpochs, "RatioOverEpochs(place='all shared parameters', unit='cycles', epoch=1.0)"),
         (Equilibrium, "Equilibrium(decades=1.0, optimizer='Adam', rate=-2.0)"),
     ],
