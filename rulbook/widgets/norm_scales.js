@@ -47,7 +47,7 @@ export default figure(({ state: { unit, rmse, p_true, size }, data, colors, plot
     panel.text([log10(even), 0], `equal at ${fixed(even, 1)} cycles`, { dx: -6, dy: 22, anchor: "end" });
   }
   panel.dot(at(unit), { color: colors.accent, r: 7 });
-  panel.text(at(unit), `ratio ${short(ratio)}`, { dx: 12, dy: -6, strong: true });
+  panel.text(at(unit), `ratio ${short(ratio)}`, { dx: unit > 40 ? -4 : 12, dy: unit > 40 ? -14 : -6, anchor: unit > 40 ? "end" : "start", strong: true });
 
   const louder = ratio >= 1 ? `The RUL task is ${short(ratio)} times as loud as the health task` : `The health task is ${short(1 / ratio)} times as loud as the RUL task`;
   return (

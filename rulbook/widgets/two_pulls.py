@@ -63,11 +63,11 @@ class TwoPulls(LiveFigure):
         "Above, three arrows from one point: the weighted gradient of the RUL task, that of the health task, and "
         "their sum. Below, the cosine of the sum with each task against the ratio of the two weighted gradients: two "
         "curves that cross at a ratio of one; beyond it the sum follows RUL and its cosine with the health task "
-        "levels off at the cosine between the two gradients."
+        "levels off at the cosine between the two gradients, which may lie below zero."
     )
     hint = "set the ratio to 2.7, which is 500, and turn the angle from 60 to 91 degrees. When does health get worse?"
 
-    angle = Slider(70, low=0, high=180, step=1, label="Angle between the gradients", unit="°")
+    angle = Slider(110, low=0, high=180, step=1, label="Angle between the gradients", unit="°")
     decades = Slider(0.6, low=-1, high=3, step=0.1, label="Ratio of norms, power of ten")
     weight = Slider(0.5, low=0.01, high=0.99, step=0.01, label="Task weight of RUL")
 

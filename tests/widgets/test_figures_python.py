@@ -149,7 +149,7 @@ def test_several_keeps_the_order_of_its_choices_and_no_repeats() -> None:
         (Pipeline, "Pipeline(block=3.0, preset='paper', features='14 sensors')"),
         (DeadOutput, "DeadOutput(output='ReLU', start=75.0, step=1.6)"),
         (NormScales, "NormScales(unit=1.0, rmse=20.0, p_true=0.8, size=4.0)"),
-        (TwoPulls, "TwoPulls(angle=70.0, decades=0.6, weight=0.5)"),
+        (TwoPulls, "TwoPulls(angle=110.0, decades=0.6, weight=0.5)"),
         (RatioOverEpochs, "RatioOverEpochs(place='all shared parameters', unit='cycles', epoch=1.0)"),
         (Equilibrium, "Equilibrium(decades=1.0, optimizer='Adam', rate=-2.0)"),
     ],
