@@ -10,6 +10,7 @@ PIP_INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
 CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md book/results.md notebooks/[0-9]*.ipynb))))
 NOTEBOOKS := $(wildcard notebooks/[0-9]*.ipynb notebooks/results.ipynb notebooks/exercises/*-solutions.ipynb)
 PACKAGE := $(shell find rulbook -name '*.py' -o -name '*.js' -o -name '*.css')
+RESULTS := $(wildcard book/results/*.csv book/results/*.json)
 
 .PHONY: help book serve lab sync setup test pin clean
 
@@ -75,9 +76,9 @@ _build/outline: _toc.yml _config.yml
 	@mkdir -p $(@D)
 	@touch $@
 
-# A chapter is rerun when its text, its notebook or the package is newer than its last run.
+# A chapter is rerun when its text, its notebook, a measurement or the package is newer than its last run.
 .SECONDEXPANSION:
-_build/sync/%: $$(wildcard book/$$*.md notebooks/$$*.ipynb) $(PACKAGE) $(VENV)/.lab
+_build/sync/%: $$(wildcard book/$$*.md notebooks/$$*.ipynb) $(PACKAGE) $(RESULTS) $(VENV)/.lab
 	@mkdir -p $(@D) notebooks
 	$(BIN)/jupytext --quiet --sync $(firstword $(wildcard book/$*.md notebooks/$*.ipynb))
 	$(BIN)/jupyter execute --inplace --NotebookClient.coalesce_streams=True notebooks/$*.ipynb
