@@ -1,7 +1,8 @@
-"""A small book with every figure on one page, and Chromium to open it from the disk with the network refused."""
+"""A small book with every figure on a page and all on one, and Chromium to open it with the network refused."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -38,11 +39,18 @@ def stored_notebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def figures_page(stored_notebook: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page that Jupyter Book builds from that notebook, with nothing of the book but the host script."""
+    """The page that Jupyter Book builds from that notebook, with nothing of the book but the host script.
+
+    Beside it stands a page for each figure alone, which opens in a fraction of the time.
+    """
     source = tmp_path_factory.mktemp("figures")
     (source / "assets").mkdir()
     shutil.copy(ROOT / "book" / "assets" / "anyhost.js", source / "assets")
     shutil.copy(stored_notebook, source)
+    for name in FIGURES:
+        alone = nbformat.read(stored_notebook, as_version=4)
+        alone.cells = [alone.cells[0], *(cell for cell in alone.cells[1:] if re.search(rf"\b{name}\b", cell.source))]
+        nbformat.write(alone, source / f"{name}.ipynb")
     settings = {
         "extensions": ["myst_nb", "jupyter_book", "sphinx_comments", "sphinx_external_toc", "sphinx_book_theme"],
         "html_static_path": ["assets"],
@@ -51,7 +59,8 @@ def figures_page(stored_notebook: Path, tmp_path_factory: pytest.TempPathFactory
     }
     config = {"execute": {"execute_notebooks": "off"}, "sphinx": {"config": settings}}
     (source / "_config.yml").write_text(yaml.safe_dump(config))
-    (source / "_toc.yml").write_text("format: jb-book\nroot: figures\n")
+    toc = {"format": "jb-book", "root": "figures", "chapters": [{"file": name} for name in FIGURES]}
+    (source / "_toc.yml").write_text(yaml.safe_dump(toc))
     command = [Path(sys.executable).with_name("jupyter-book"), "build", source, "-W", "--keep-going"]
     built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-4000:]
@@ -60,11 +69,19 @@ def figures_page(stored_notebook: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def open_figures(browser: Browser, figures_page: Path) -> Iterator[OpenFigures]:
-    """``open_figures(theme="light", width=1280, touch=False)``: the page, from the disk, once its figures are drawn."""
+    """``open_figures(only=None, theme="light", width=1280, touch=False)``: the page from the disk, its figures drawn.
+
+    ``only`` names a figure to be opened alone.
+    """
     contexts: list[BrowserContext] = []
 
     def open_(
-        *, theme: str = "light", width: int = 1280, touch: bool = False, reduced: str = "no-preference"
+        *,
+        only: str | None = None,
+        theme: str = "light",
+        width: int = 1280,
+        touch: bool = False,
+        reduced: str = "no-preference",
     ) -> Watched:
         context = browser.new_context(
             color_scheme=theme, viewport={"width": width, "height": 900}, has_touch=touch, reduced_motion=reduced
@@ -89,7 +106,7 @@ def open_figures(browser: Browser, figures_page: Path) -> Iterator[OpenFigures]:
                  if (document.documentElement.dataset.anyhost) window.drawnAt ??= performance.now();
                }).observe(document, { attributes: true, subtree: true });"""
         )
-        page.goto(figures_page.as_uri())
+        page.goto((figures_page if only is None else figures_page.with_name(f"{only}.html")).as_uri())
         page.wait_for_function("window.drawnAt !== undefined")
         return watched
 

@@ -255,7 +255,7 @@ def middle(locator: Locator) -> tuple[float, float]:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_opens_with_the_numbers_of_python(open_figures: OpenFigures, name: str) -> None:
-    page = open_figures()
+    page = open_figures(only=name)
     readout = page.readout(name)
     for words in told(name, page.state(name)):
         assert words in readout
@@ -268,7 +268,7 @@ def test_the_headline_reading_is_that_of_the_worked_example(open_figures: OpenFi
 @pytest.mark.parametrize(("name", "trait"), SLIDERS)
 @pytest.mark.parametrize("device", ["mouse", "touch", "keyboard"])
 def test_every_slider(open_figures: OpenFigures, name: str, trait: str, device: str) -> None:
-    page = open_figures(touch=device == "touch", width=390 if device == "touch" else 1280)
+    page = open_figures(only=name, touch=device == "touch", width=390 if device == "touch" else 1280)
     slider = page.figure(name).locator(f"input[name={trait}]")
     before = seen(page, name)
     if device == "keyboard":
@@ -295,7 +295,7 @@ def test_every_slider(open_figures: OpenFigures, name: str, trait: str, device: 
 @pytest.mark.parametrize(("name", "trait", "option"), SELECTS)
 @pytest.mark.parametrize("device", ["mouse", "touch", "keyboard"])
 def test_every_select(open_figures: OpenFigures, name: str, trait: str, option: str, device: str) -> None:
-    page = open_figures(touch=device == "touch")
+    page = open_figures(only=name, touch=device == "touch")
     select = page.figure(name).locator(f"select[name={trait}]")
     before = seen(page, name)
     if device == "keyboard":
@@ -309,7 +309,7 @@ def test_every_select(open_figures: OpenFigures, name: str, trait: str, option: 
 
 @pytest.mark.parametrize("device", ["mouse", "touch", "keyboard"])
 def test_every_checkbox(open_figures: OpenFigures, device: str) -> None:
-    page = open_figures(touch=device == "touch", width=390 if device == "touch" else 1280)
+    page = open_figures(only="WeightSchedules", touch=device == "touch", width=390 if device == "touch" else 1280)
     for shape in SCHEDULES:
         before = seen(page, "WeightSchedules")
         tick = page.figure("WeightSchedules").get_by_label(shape, exact=True)
@@ -330,7 +330,7 @@ def test_every_checkbox(open_figures: OpenFigures, device: str) -> None:
 @pytest.mark.parametrize(("name", "trait"), HANDLES)
 @pytest.mark.parametrize("device", ["mouse", "touch", "keyboard"])
 def test_every_draggable_point(open_figures: OpenFigures, name: str, trait: str, device: str) -> None:
-    page = open_figures(touch=device == "touch", width=390 if device == "touch" else 1280)
+    page = open_figures(only=name, touch=device == "touch", width=390 if device == "touch" else 1280)
     handle = page.figure(name).locator(".handle")
     before = seen(page, name)
     start = middle(handle)
