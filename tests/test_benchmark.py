@@ -55,13 +55,19 @@ def test_pairs_are_matched_by_data_set_and_seed():
 
 
 def test_a_comparison_says_what_the_pairs_say_and_no_more():
+    # The one pair of FD002 says nothing about seeds, and is left out beside FD001.
     found = compare(table(), "amnl", "baseline")
-    assert (found.pairs, found.subsets, found.lower) == (3, 2, 2)
-    by_hand = np.mean([np.mean([np.log(14 / 15), np.log(18 / 17)]), np.log(10 / 20)])
+    assert (found.pairs, found.subsets, found.lower) == (2, 1, 1)
+    second = pd.DataFrame([("FD002", "amnl", 1, 30.0), ("FD002", "baseline", 1, 15.0)], columns=table().columns)
+    found = compare(pd.concat([table(), second]), "amnl", "baseline")
+    assert (found.pairs, found.subsets, found.lower) == (4, 2, 2)
+    by_hand = np.mean([np.mean([np.log(14 / 15), np.log(18 / 17)]), np.mean([np.log(10 / 20), np.log(30 / 15)])])
     assert found.change == pytest.approx(np.exp(by_hand) - 1)
     assert found.low <= found.change <= found.high
     assert found.verdict == "too few pairs"
-    assert str(found).endswith("lower in 2 of 3 pairs: too few pairs")
+    assert str(found).endswith("lower in 2 of 4 pairs: too few pairs")
+    alone = table()[table()["dataset"] == "FD002"]
+    assert str(compare(alone, "amnl", "baseline")) == "-50.0 %, lower in 1 of 1 pairs: too few pairs"
     rng = np.random.default_rng(0)
     many = pd.DataFrame(
         [
