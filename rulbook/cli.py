@@ -123,8 +123,8 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "train",
         _train,
         "train a network with one of the losses",
-        "A fifth of the training engines is set aside to choose the epoch; the test engines are looked at once, at\n"
-        "the end. Leaves in the run's folder: best.safetensors, history.csv, learning_curves.png, test_engines.png,\n"
+        "A fifth of the training engines is set aside to choose the epoch; the test engines choose nothing.\n"
+        "Leaves in the run's folder: best.safetensors, history.csv, learning_curves.png, test_engines.png,\n"
         "record.json. Stopped at any moment, it goes on with --resume and ends with the same weights.",
     )
     parser.add_argument("--dataset", choices=_DATASETS, default="demo", help="demo is made here, no download (default)")

@@ -120,7 +120,8 @@ def test_the_workers_environment_is_theirs_alone(tmp_path, monkeypatch):
 
 
 def test_dask_workers_can_do_the_runs(tmp_path):
-    distributed = pytest.importorskip("distributed")
+    import distributed
+
     runs = plan([{**SMALL, "seeds": [3]}])
     settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "local_directory": str(tmp_path)}
     with distributed.LocalCluster(**settings) as cluster, distributed.Client(cluster) as client:
