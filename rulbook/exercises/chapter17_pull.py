@@ -1,0 +1,262 @@
+"""Exercises for chapter 17, 17.1 to 17.5: weights of equal pull, their step, and what must not be differentiated.
+
+``book/exercises/17-inverse-gradient-weights.md`` has their statements, stubs, solutions and wrong answers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rulbook._check import Array
+from rulbook.exercises._answers import Function, close, expect, function, is_number, show, vector
+from rulbook.exercises._exercise import Exercise, Miss
+
+_THREE = np.array([1.0, 2.0, 4.0])
+
+three_tasks = Exercise(
+    "17.1",
+    "three tasks, one pull",
+    vector,
+    "The common pull is 4/7, below the quietest norm: shares can hold a strong task back and cannot push a weak one.",
+)
+
+
+def _three(weights: Array) -> Array:
+    expect(weights.size == 3, f"{weights.size} numbers came", "One weight for each task: a list of three.")
+    return weights
+
+
+@three_tasks.requires("three weights, one for each task")
+def _(weights: Array) -> None:
+    _three(weights)
+
+
+@three_tasks.requires("all tasks pull equally hard")
+def _(weights: Array) -> None:
+    pulls = _three(weights) * _THREE
+    if close(weights, weights[0]):
+        hint = "With equal weights the loudest task pulls four times as hard as the quietest."
+    elif weights[2] > weights[0]:
+        hint = "The loudest task has the largest weight. It should be turned down."
+    elif close(weights * 2 * _THREE.sum(), _THREE.sum() - _THREE):
+        hint = "That is (S - g)/((K - 1) S), the form that is right for two tasks. Section 17.3 tries it on three."
+    else:
+        hint = "A weight times its norm must give the same number three times."
+    expect(close(pulls, pulls[0]), f"the pulls are {', '.join(map(show, pulls))}", hint)
+
+
+@three_tasks.requires("the weights are shares: they sum to 1")
+def _(weights: Array) -> None:
+    total = float(_three(weights).sum())
+    is_number(total, 1.0, "their sum", "Keep their proportions: divide each by the sum of all.")
+
+
+unit = Exercise(
+    "17.2",
+    "a unit in which both are heard",
+    function("fair_unit(g_rul, g_health)"),
+    "A unit is a task weight in disguise: dividing the targets by u is a weight of 1/u² on the RUL loss.",
+)
+
+
+@unit.requires("tasks that pull equally hard in cycles may stay in cycles: the unit is 1")
+def _(fair_unit: Function) -> None:
+    is_number(fair_unit.number(3.0, 3.0), 1.0, "the unit", "What does the unit 1 do to the loss?")
+
+
+@unit.requires("the louder RUL is, the larger the unit")
+def _(fair_unit: Function) -> None:
+    quiet, loud = fair_unit.number(10.0, 1.0), fair_unit.number(90.0, 1.0)
+    hint = "A large unit makes small numbers. Which task has to become quieter?"
+    expect(loud > quiet, f"for norms of 10 and 90 the units are {show(quiet)} and {show(loud)}", hint)
+
+
+@unit.requires("counted in that unit, both gradients are equally long")
+def _(fair_unit: Function) -> None:
+    for g_rul, g_health in ((800.0, 1.0), (4.81, 0.0096), (0.5, 2.0)):
+        u = fair_unit.number(g_rul, g_health)
+        ratio = g_rul / u**2 / g_health
+        if close(u, g_rul / g_health):
+            hint = "The ratio itself is too large a unit: the error is divided by u, and then squared."
+        elif close(u, (g_rul / g_health) ** 2):
+            hint = "You squared where a square has to be undone."
+        else:
+            hint = "In units of u cycles the RUL gradient is g_rul/u². Set it equal to g_health."
+        expect(
+            close(ratio, 1.0),
+            f"for norms {show(g_rul)} and {show(g_health)} your unit is {show(u)}, and RUL still pulls "
+            f"{show(ratio)} times as hard",
+            hint,
+        )
+
+
+any_number = Exercise(
+    "17.3",
+    "weights for any number of tasks",
+    function("task_weights(norms, eps)"),
+    "`rulbook.reference.inverse_gradient_weights` is this function.",
+)
+
+
+@any_number.requires("the weights are shares: they sum to 1, for two tasks and for seven")
+def _(task_weights: Function) -> None:
+    for size in (2, 7):
+        got = task_weights.array(np.arange(1.0, size + 1), 0.0)
+        hint = "Divide the inverses by their own sum, not by the number of tasks."
+        expect(close(got.sum(), 1.0), f"{size} weights sum to {show(got.sum())}", hint)
+
+
+@any_number.requires("two tasks: the worked example, 0.002 and 0.998")
+def _(task_weights: Function) -> None:
+    got = task_weights.array(np.array([4.81, 0.0096]), 0.0)
+    hint = "The loud task, RUL, comes first and gets the small weight."
+    expect(close(got, [0.0019918665, 0.9980081335], 1e-6), f"they are {show(got[0])} and {show(got[1])}", hint)
+
+
+@any_number.requires("all of five tasks pull equally hard")
+def _(task_weights: Function) -> None:
+    norms = 10 ** np.random.default_rng(17).uniform(-2, 2, 5)
+    pulls = task_weights.array(norms, 0.0) * norms
+    hint = "Is (17.5) in it? Equal pull of many tasks has one solution, and that is (17.2)."
+    expect(close(pulls, pulls[0]), f"the strongest pulls {show(pulls.max() / pulls.min())} times the weakest", hint)
+
+
+@any_number.requires("a task without a gradient gets finite weights, by eps")
+def _(task_weights: Function) -> None:
+    norms = np.array([2.0, 0.0, 1.0])
+    wanted = (1 / (norms + 0.5)) / (1 / (norms + 0.5)).sum()
+    got = task_weights.array(norms, 0.5)
+    hint = "Add eps to every norm before you divide, so that nothing is divided by zero."
+    expect(close(got, wanted), f"for norms 2, 0, 1 and eps = 0.5 you give {', '.join(map(show, got))}", hint)
+
+
+joint = Exercise(
+    "17.4",
+    "the step that all agree on",
+    function("joint_step(gradients)"),
+    "Equation (17.3): the direction is the sum of the unit gradients. No unit can turn it.",
+)
+
+
+def _gradients(seed: int, tasks: int) -> Array:
+    generator = np.random.default_rng(seed)
+    loudness = 10 ** generator.uniform(-2, 2, (tasks, 1))
+    return np.asarray(generator.normal(size=(tasks, 6)) * loudness)
+
+
+def _step(joint_step: Function, gradients: Array) -> Array:
+    got = vector(joint_step(gradients))
+    expect(
+        got.size == gradients.shape[1],
+        f"{got.size} numbers came back for {gradients.shape[1]} parameters",
+        "A row is a task, a column a parameter. The step has one entry for each parameter.",
+    )
+    return got
+
+
+@joint.requires("one entry for each parameter")
+def _(joint_step: Function) -> None:
+    _step(joint_step, _gradients(1, 2))
+
+
+@joint.requires("counting one loss in another unit does not turn it")
+def _(joint_step: Function) -> None:
+    gradients = _gradients(2, 3)
+    before = _step(joint_step, gradients)
+    after = _step(joint_step, gradients * np.array([[1.0], [15_625.0], [1.0]]))
+    cosine = float(before @ after / (np.linalg.norm(before) * np.linalg.norm(after)))
+    hint = "Its direction must not depend on how long the rows are. What is left of a row without its length?"
+    expect(close(cosine, 1.0), f"with one row 15,625 times as long the cosine to before is {show(cosine)}", hint)
+
+
+@joint.requires("its length is that of shares: weights that sum to 1")
+def _(joint_step: Function) -> None:
+    for seed, tasks in ((3, 2), (4, 5)):
+        gradients = _gradients(seed, tasks)
+        norms = np.linalg.norm(gradients, axis=1)
+        wanted = (gradients / norms[:, None]).sum(axis=0) / (1 / norms).sum()
+        got = _step(joint_step, gradients)
+        factor = float(np.linalg.norm(got) / np.linalg.norm(wanted))
+        if close(factor, float((1 / norms).sum())):
+            hint = "You added the unit gradients. By (17.3) their sum is multiplied by the common pull c."
+        elif close(factor, float((1 / norms).sum() / tasks)):
+            hint = "You averaged the unit gradients. The weights are 1/g over the sum of all 1/g."
+        else:
+            hint = "Which weights, summing to 1, make all rows equally long? Multiply and add."
+        expect(close(got, wanted), f"for {tasks} tasks it is {show(factor)} times as long as it should be", hint)
+
+
+cheating = Exercise(
+    "17.5",
+    "the weights that cheat",
+    function("step_gradient(losses, params)"),
+    "A weighting hands out numbers. The optimiser must not learn that it could move them.",
+)
+
+
+def _torch_case() -> tuple[Any, Any, tuple[Any, Any]]:
+    """Two losses, the parameters of both, and two steps: that of equal pull, and half and half."""
+    import torch
+
+    first = torch.tensor([[0.4, -0.3], [0.1, 0.8]], dtype=torch.float64, requires_grad=True)
+    second = torch.tensor([0.5, -1.0], dtype=torch.float64, requires_grad=True)
+    h = torch.tanh(first @ second)
+    losses = [50 * (h - 0.7).square().sum(), (h + 0.2).square().mean()]
+    rows = torch.stack([_flat(torch.autograd.grad(loss, [first, second], retain_graph=True)) for loss in losses])
+    norms = rows.norm(dim=1)
+    return losses, [first, second], (((1 / norms) / (1 / norms).sum()) @ rows, rows.mean(dim=0))
+
+
+def _flat(pieces: Any) -> Any:
+    import torch
+
+    return torch.cat([piece.reshape(-1) for piece in pieces])
+
+
+def _handed(step_gradient: Function, losses: Any, params: Any) -> Any:
+    import torch
+
+    got = step_gradient(losses, params)
+    pieces = [got] if isinstance(got, torch.Tensor) else list(got)
+    expect(
+        len(pieces) == len(params) and all(isinstance(piece, torch.Tensor) for piece in pieces),
+        f"{len(pieces)} gradients came back for {len(params)} tensors",
+        "Return what `torch.autograd.grad` returns: one gradient for each tensor in `params`.",
+    )
+    return _flat(pieces).detach()
+
+
+@cheating.requires("one gradient for each parameter tensor")
+def _(step_gradient: Function) -> None:
+    losses, params, _ = _torch_case()
+    _handed(step_gradient, losses, params)
+
+
+@cheating.requires("both tasks pull equally hard in it")
+def _(step_gradient: Function) -> None:
+    import torch
+
+    losses, params, (right, half_and_half) = _torch_case()
+    got = _handed(step_gradient, losses, params)
+    if torch.allclose(got, right):
+        return
+    cosine = float(torch.cosine_similarity(got, right, dim=0))
+    if torch.allclose(got, half_and_half):
+        hint = "That is half and half. The weights have to come from the norms."
+    elif cosine > 0.9999:
+        hint = "The direction is right, the length is not. The weights sum to 1."
+    else:
+        hint = "The norms are functions of the parameters, and autograd follows them if it can. Make numbers of them."
+    raise Miss(f"its cosine with the right step is {cosine:.2f}", hint)
+
+
+@cheating.requires("it leaves `.grad` as it was")
+def _(step_gradient: Function) -> None:
+    losses, params, _ = _torch_case()
+    for param in params:
+        param.grad = param.detach().new_full(param.shape, 3.0)
+    _handed(step_gradient, losses, params)
+    kept = all(param.grad is not None and bool((param.grad == 3.0).all()) for param in params)
+    expect(kept, "afterwards `.grad` holds something else", "Measure with `torch.autograd.grad`, not with `backward`.")
