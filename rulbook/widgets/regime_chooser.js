@@ -30,16 +30,17 @@ export default figure(({ state: { w, numbers, subset, everybody }, data, colors,
   const known = (name) => points.flatMap((point) => [`${name}_low`, name, `${name}_high`].map((key) => point[key]))
     .filter((number) => number !== null);
 
-  legend(points.map(({ label, color }) => ({ label, color })));
+  legend(points);
   const plane = plot({
     x: { domain: points.length ? roomy(known("rmse"), 0.1, 4) : [0, 1], label: "RMSE (cycles)", ticks: points.length ? undefined : [] },
     y: { domain: points.length ? roomy(known("nasa"), 10, 1) : [0, 1], label: "NASA score", ticks: points.length ? undefined : [] },
     height: 300,
   });
-  const bar = { width: 1.5 };
-  for (const { rmse, rmse_low, rmse_high, nasa, nasa_low, nasa_high, color } of points) {
-    if (rmse_low !== null) plane.line([[rmse_low, nasa], [rmse_high, nasa]], { ...bar, color });
-    if (nasa_low !== null) plane.line([[rmse, nasa_low], [rmse, nasa_high]], { ...bar, color });
+  const stroke = (dash) => (dash ? "6 3" : undefined);
+  for (const { rmse, rmse_low, rmse_high, nasa, nasa_low, nasa_high, color, dash } of points) {
+    const bar = { width: 1.5, color, dash: stroke(dash) };
+    if (rmse_low !== null) plane.line([[rmse_low, nasa], [rmse_high, nasa]], bar);
+    if (nasa_low !== null) plane.line([[rmse, nasa_low], [rmse, nasa_high]], bar);
   }
   const stair = points.filter((_, i) => onFront[i]).sort((a, b) => a.rmse - b.rmse || a.nasa - b.nasa);
   plane.line(stair.flatMap(({ rmse, nasa }, i) => (i ? [[rmse, stair[i - 1].nasa], [rmse, nasa]] : [[rmse, nasa]])), { dash: "4 4", width: 1.2 });
@@ -61,7 +62,7 @@ export default figure(({ state: { w, numbers, subset, everybody }, data, colors,
     if (from) values.rule(from, { to: 1.14 });
     values.text([(from + to) / 2, 1.06], name, { anchor: "middle" });
   }
-  points.forEach(({ color }, i) => values.line(best[i].map((height, end) => [end, height]), { color, width: i === winner ? 4 : 2 }));
+  points.forEach(({ color, dash }, i) => values.line(best[i].map((height, end) => [end, height]), { color, dash: stroke(dash), width: i === winner ? 4 : 2 }));
   values.rule(w, { color: colors.accent, to: 1 });
   values.handle([w, points.length ? clip(value[winner], 0, 1) : 0], { x: "w" });
 
@@ -69,8 +70,8 @@ export default figure(({ state: { w, numbers, subset, everybody }, data, colors,
   const band = `In the source's bands, w = ${fixed(w)} is the ${regime[0]} regime.`;
   table(
     ["Method", "RMSE", "NASA score", `J at w = ${fixed(w)}`, "Wins"],
-    points.map(({ label, color, rmse, nasa }, i) => [
-      { label, color }, fixed(rmse), fixed(nasa, 1), fixed(value[i], 3), wins ? percent(share(i), 0) : "unknown",
+    points.map(({ label, color, dash, rmse, nasa }, i) => [
+      { label, color, dash }, fixed(rmse), fixed(nasa, 1), fixed(value[i], 3), wins ? percent(share(i), 0) : "unknown",
     ]),
   );
   if (!points.length) return `There are no ${numbers} numbers for ${subset}, so nothing wins. ${band}`;

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from rulbook._check import Array
 from rulbook.benchmark import read_benchmark
 from rulbook.metrics import pareto_front
-from rulbook.palette import ACCENT, METHOD_COLORS, METHOD_LABELS, OTHERS
+from rulbook.palette import ACCENT, METHOD_LABELS, method_style
 from rulbook.preference import preference, reigns, win_shares
 from rulbook.results import read_json
 from rulbook.widgets.controls import Choice, Slider, Switch
@@ -66,13 +66,12 @@ def _point(method: str, *, rmse: float, rmse_std: float | None, nasa: float, nas
         ends = (None, None) if std is None else (round(value - std, digits), round(value + std, digits))
         return [round(value, digits), *ends]
 
-    known = list(LABELS)
-    others = [name for name in known if name not in SQUARE]
-    color = METHOD_COLORS.get(method) or OTHERS[others.index(method) % len(OTHERS)]
+    style = method_style(method)
     return {
         "method": method,
         "label": LABELS[method],
-        "color": color,
+        "color": style.color,
+        "dash": style.dashed,
         "main": method in SQUARE,
         **dict(zip(("rmse", "rmse_low", "rmse_high"), around(rmse, rmse_std, 3), strict=True)),
         **dict(zip(("nasa", "nasa_low", "nasa_high"), around(nasa, nasa_std, 1), strict=True)),
@@ -187,7 +186,9 @@ class RegimeChooser(LiveFigure):
                 if point[low] is not None:
                     half = (point[high] - point[low]) / 2
                     axes.errorbar(x, y, **{along: half}, color=point["color"], alpha=0.5)
-            axes.plot(x, y, "o", color=point["color"], label=point["label"])
+            axes.plot(
+                x, y, "o", color=point["color"], fillstyle="none" if point["dash"] else "full", label=point["label"]
+            )
         front = table[pareto_front(table)]
         front = front[np.lexsort((front[:, 1], front[:, 0]))]
         axes.step(front[:, 0], front[:, 1], where="post", color="0.6", linewidth=1)

@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rulbook.palette import method_style
 from rulbook.preference import reigns
+from rulbook.results import results_folder
+from rulbook.sweep import read_sweep
 from rulbook.widgets.regime_chooser import LABELS, REGIMES, SQUARE, measured_points, measured_runs, reported_points
 
 
@@ -61,6 +64,13 @@ def test_an_empty_table_has_no_points() -> None:
 def test_labels_are_those_of_the_methods() -> None:
     methods = pytest.importorskip("rulbook.methods").METHODS
     assert {name: LABELS[name] for name in methods} == {name: method.label for name, method in methods.items()}
+
+
+def test_no_two_methods_of_the_benchmark_are_drawn_alike() -> None:
+    planned = {run.config.method for run in read_sweep(results_folder() / "benchmark.toml")}
+    assert len({method_style(method) for method in planned}) == len(planned) > 9
+    with pytest.raises(ValueError, match="method"):
+        method_style("adam")
 
 
 def test_the_bands_of_the_source_come_from_a_weak_rival() -> None:
