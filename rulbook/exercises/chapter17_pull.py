@@ -12,6 +12,7 @@ import numpy as np
 from rulbook._check import Array
 from rulbook.exercises._answers import Function, close, expect, function, is_number, show, vector
 from rulbook.exercises._exercise import Exercise, Miss
+from rulbook.reference import inverse_gradient_weights
 
 _THREE = np.array([1.0, 2.0, 4.0])
 
@@ -96,7 +97,7 @@ any_number = Exercise(
     "17.3",
     "weights for any number of tasks",
     function("task_weights(norms, eps)"),
-    "`rulbook.reference.inverse_gradient_weights` is this function.",
+    "`rulbook.reference.inverse_gradient_weights` is this function, but for one case: a dead task gets an equal share.",
 )
 
 
@@ -126,7 +127,7 @@ def _(task_weights: Function) -> None:
 @any_number.requires("a task without a gradient gets finite weights, by eps")
 def _(task_weights: Function) -> None:
     norms = np.array([2.0, 0.0, 1.0])
-    wanted = (1 / (norms + 0.5)) / (1 / (norms + 0.5)).sum()
+    wanted = np.array([3.0, 15.0, 5.0]) / 23  # 1/2.5, 1/0.5 and 1/1.5 over their sum
     got = task_weights.array(norms, 0.5)
     hint = "Add eps to every norm before you divide, so that nothing is divided by zero."
     expect(close(got, wanted), f"for norms 2, 0, 1 and eps = 0.5 you give {', '.join(map(show, got))}", hint)
@@ -176,7 +177,7 @@ def _(joint_step: Function) -> None:
     for seed, tasks in ((3, 2), (4, 5)):
         gradients = _gradients(seed, tasks)
         norms = np.linalg.norm(gradients, axis=1)
-        wanted = (gradients / norms[:, None]).sum(axis=0) / (1 / norms).sum()
+        wanted = inverse_gradient_weights(norms, eps=0.0) @ gradients
         got = _step(joint_step, gradients)
         factor = float(np.linalg.norm(got) / np.linalg.norm(wanted))
         if close(factor, float((1 / norms).sum())):

@@ -491,7 +491,7 @@ def test_the_figures_are_live_within_a_second_and_small(open_figures: OpenFigure
     assert min(drawn) < 1000
     states = page.page.locator('script[type="application/vnd.jupyter.widget-state+json"]').all_text_contents()
     # What a reader's page may carry is asked of the built pages; here all figures of the book stand on one.
-    assert sum(len(text.encode()) for text in states) < 75_000 * len(FIGURES)
+    assert sum(len(text.encode()) for text in states) < 40_000 * len(FIGURES)
     shown = {record["state"].get("_anywidget_id") for text in states for record in json.loads(text)["state"].values()}
     assert {f"rulbook.widgets.{re.sub(r'(?<!^)(?=[A-Z])', '_', name).lower()}.{name}" for name in FIGURES} <= shown
 
