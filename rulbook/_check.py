@@ -1,4 +1,4 @@
-"""Checks at the public edge: each raises a ``ValueError`` that names the argument, what came and what was wanted."""
+"""Checks at the public edge: each raises an ``InputError`` that names the argument, what came and what was wanted."""
 
 from __future__ import annotations
 
@@ -10,14 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rulbook.errors import InputError
+
 Array = NDArray[np.float64]
 
 
 def finite_number(name: str, value: float) -> float:
-    """Return ``value`` as a float; refuse NaN and infinity."""
-    number = float(value)
+    """Return ``value`` as a float; refuse what is no number, NaN and infinity."""
+    # A text that looks like a number is refused too: whoever had it should have read it.
+    if isinstance(value, (bool, np.bool_, str, bytes)):
+        raise InputError(f"{name} is {shown(value)}: it must be a number.")
+    try:
+        number = float(value)
+    except OverflowError as error:
+        raise InputError(f"{name} is {shown(value)}: it is too large for a number of the machine.") from error
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is {shown(value)}: it must be a number.") from error
     if not math.isfinite(number):
-        raise ValueError(f"{name} is {value}: it must be a finite number.")
+        raise InputError(f"{name} is {value}: it must be a finite number.")
     return number
 
 
@@ -25,7 +35,7 @@ def at_least(name: str, value: float, low: float) -> float:
     """Return ``value`` if it is finite and not below ``low``."""
     number = finite_number(name, value)
     if number < low:
-        raise ValueError(f"{name} is {value}: it must be at least {low:g}.")
+        raise InputError(f"{name} is {value}: it must be at least {low:g}.")
     return number
 
 
@@ -33,7 +43,7 @@ def above(name: str, value: float, low: float) -> float:
     """Return ``value`` if it is finite and greater than ``low``."""
     number = finite_number(name, value)
     if number <= low:
-        raise ValueError(f"{name} is {value}: it must be greater than {low:g}.")
+        raise InputError(f"{name} is {value}: it must be greater than {low:g}.")
     return number
 
 
@@ -41,42 +51,53 @@ def within(name: str, value: float, low: float, high: float) -> float:
     """Return ``value`` if it lies in the closed interval from ``low`` to ``high``."""
     number = finite_number(name, value)
     if not low <= number <= high:
-        raise ValueError(f"{name} is {value}: it must lie between {low:g} and {high:g}.")
+        raise InputError(f"{name} is {value}: it must lie between {low:g} and {high:g}.")
     return number
 
 
-def whole(name: str, value: int, low: int) -> int:
-    """Return ``value`` if it is a whole number not below ``low``."""
-    if isinstance(value, bool) or int(value) != value or value < low:
-        raise ValueError(f"{name} is {value}: it must be a whole number of at least {low}.")
-    return int(value)
+def whole(name: str, value: int, low: int, high: int | None = None) -> int:
+    """Return ``value`` if it is a whole number not below ``low`` and not above ``high``; 3.0 counts as 3."""
+    wanted = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
+    try:
+        whole_number = int(value) if finite_number(name, value).is_integer() else None
+    except InputError as error:
+        raise InputError(f"{name} is {shown(value)}: it must be {wanted}.") from error
+    if whole_number is None or whole_number < low or (high is not None and whole_number > high):
+        raise InputError(f"{name} is {shown(value)}: it must be {wanted}.")
+    return whole_number
 
 
 def one_of(name: str, value: str, choices: Collection[str]) -> str:
     """Return ``value`` if it is among ``choices``."""
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(choices)}.")
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(f"{name} is {shown(value)}: it must be one of {', '.join(choices)}.")
     return value
+
+
+def shown(value: object, longest: int = 80) -> str:
+    """How a wrong value stands in a message: as Python writes it, on one line, not longer than a line."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def existing_file(name: str, path: str | Path) -> Path:
     """Return ``path`` if a file is there."""
     found = Path(path)
     if not found.is_file():
-        raise ValueError(f"{name} is {str(path)!r}: no such file.")
+        raise InputError(f"{name} is {str(path)!r}: no such file.")
     return found
 
 
 def not_empty(name: str, values: Any) -> None:
     """Refuse an empty batch: a mean over nothing is not a number."""
     if len(values) == 0:
-        raise ValueError(f"{name} is empty: at least one value is needed.")
+        raise InputError(f"{name} is empty: at least one value is needed.")
 
 
 def same_length(name: str, values: Any, other_name: str, other: Any) -> None:
     """Refuse two batches that do not pair up."""
     if len(values) != len(other):
-        raise ValueError(f"{name} has {len(values)} values but {other_name} has {len(other)}: they must agree.")
+        raise InputError(f"{name} has {len(values)} values but {other_name} has {len(other)}: they must agree.")
 
 
 def paired(pred: ArrayLike, true: ArrayLike, true_name: str = "target") -> tuple[Array, Array]:
@@ -91,7 +112,7 @@ def flat(name: str, values: ArrayLike) -> Array:
     """A finite float64 vector from shape (B,) or (B, 1)."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 1):
-        raise ValueError(f"{name} has shape {array.shape}: it must be (batch,) or (batch, 1).")
+        raise InputError(f"{name} has shape {array.shape}: it must be (batch,) or (batch, 1).")
     finite(name, array)
     return array.reshape(-1)
 
@@ -101,4 +122,4 @@ def finite(name: str, array: Array) -> None:
     bad = np.argwhere(~np.isfinite(array))
     if len(bad):
         where = tuple(bad[0].tolist())
-        raise ValueError(f"{name} holds {array[where]} at position {where}: every value must be finite.")
+        raise InputError(f"{name} holds {array[where]} at position {where}: every value must be finite.")

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from rulbook._check import finite, flat, not_empty, one_of, same_length, whole, within
+from rulbook.errors import InputError
 from rulbook.results import read_table, results_folder
 
 __all__ = [
@@ -79,7 +80,7 @@ def collect(folder: str | Path) -> pd.DataFrame:
     """
     files = sorted(Path(folder).glob("*/record.json"))
     if not files:
-        raise ValueError(f"folder {str(folder)!r} holds no */record.json: name the --out folder of a sweep.")
+        raise InputError(f"folder {str(folder)!r} holds no */record.json: name the --out folder of a sweep.")
     rows = [record_row(json.loads(file.read_text(encoding="utf-8"))) for file in files]
     order = ["preset", "split", "dataset", "method", "seed"]
     return pd.DataFrame(rows).sort_values(order, ignore_index=True)
@@ -128,7 +129,7 @@ def paired_differences(
     ours, theirs = (by_pair[by_pair["method"] == one_of("method", name, known)] for name in (method, reference))
     a, b = ours[measure].align(theirs[measure], join="inner")
     if a.empty:
-        raise ValueError(f"method {method!r} and reference {reference!r} share no data set and seed.")
+        raise InputError(f"method {method!r} and reference {reference!r} share no data set and seed.")
     return pd.Series(np.log(a / b) if relative else a - b, name=measure).sort_index()
 
 

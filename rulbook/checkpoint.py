@@ -19,6 +19,7 @@ from torch import Tensor
 
 from rulbook._check import existing_file
 from rulbook.data import Preprocessor
+from rulbook.errors import InputError
 from rulbook.model import DualTaskModel
 
 __all__ = ["Checkpoint", "load_checkpoint", "load_tensors", "save_checkpoint", "save_tensors", "write_atomically"]
@@ -55,10 +56,10 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(str(file), framework="pt") as opened:
             header = opened.metadata() or {}
             if header.get("format") != _FORMAT:
-                raise ValueError(f"checkpoint {str(file)!r} was not written by rulbook: its header lacks {_FORMAT!r}.")
+                raise InputError(f"checkpoint {str(file)!r} was not written by rulbook: its header lacks {_FORMAT!r}.")
             return {name: opened.get_tensor(name) for name in opened.keys()}, json.loads(header["facts"])  # noqa: SIM118
     except SafetensorError as error:
-        raise ValueError(f"checkpoint {str(file)!r} is not a whole safetensors file: {error}.") from error
+        raise InputError(f"checkpoint {str(file)!r} is not a whole safetensors file: {error}.") from error
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,13 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """
     tensors, facts = load_tensors(path)
     if "model" not in facts or "preprocessor" not in facts:
-        raise ValueError(f"checkpoint {str(path)!r} holds no model: give the file best.safetensors of a run.")
+        raise InputError(f"checkpoint {str(path)!r} holds no model: give the file best.safetensors of a run.")
     model = DualTaskModel.from_config_dict(facts.pop("model"))
     preprocessor = Preprocessor.from_dict(facts.pop("preprocessor"))
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
-        raise ValueError(f"checkpoint {str(path)!r} does not fit the model it names: {error}") from error
+        raise InputError(f"checkpoint {str(path)!r} does not fit the model it names: {error}") from error
     return Checkpoint(model.eval(), preprocessor, facts)
 
 

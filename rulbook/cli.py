@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rulbook import __version__
+from rulbook.errors import InputError
 
 if TYPE_CHECKING:
     from rulbook.data import Fleet
@@ -154,7 +155,7 @@ def _train(args: argparse.Namespace) -> int:
     )
     folder = Path(args.out or f"runs/{args.dataset}-{args.method}-{args.preset}-{args.seed}")
     if (folder / "record.json").exists():
-        raise ValueError(f"--out {str(folder)!r} holds a finished run: give another folder.")
+        raise InputError(f"--out {str(folder)!r} holds a finished run: give another folder.")
     data = prepare(_fleet(args.dataset, args.root), seed=args.seed)
     record = run_experiment(data, config, folder, resume=args.resume, progress=not args.quiet)
     test = record["test"]

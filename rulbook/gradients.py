@@ -14,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
+from rulbook.errors import InputError
+
 __all__ = [
     "Balancer",
     "StepReport",
@@ -38,7 +40,7 @@ def task_gradients(losses: Losses, params: Sequence[Tensor]) -> Float[Tensor, "t
         ValueError: If there are no losses or no params, or a loss is no scalar with a graph.
     """
     if len(params) == 0:
-        raise ValueError("params is empty: say where the gradients are to be taken.")
+        raise InputError("params is empty: say where the gradients are to be taken.")
     return gradient_rows(loss_edges(losses), params)
 
 
@@ -62,7 +64,7 @@ def gradient_cosine(losses: Losses, params: Sequence[Tensor]) -> float:
     """
     rows = task_gradients(losses, params)
     if len(rows) < 2:
-        raise ValueError("losses holds one loss: an angle takes two.")
+        raise InputError("losses holds one loss: an angle takes two.")
     return row_cosine(rows)
 
 
@@ -118,10 +120,10 @@ def checked_scalars(losses: Losses) -> list[Tensor]:
     """The losses one by one, checked."""
     scalars = list(losses.reshape(-1).unbind() if isinstance(losses, Tensor) and losses.ndim < 2 else losses)
     if not scalars:
-        raise ValueError("losses is empty: at least one loss is needed.")
+        raise InputError("losses is empty: at least one loss is needed.")
     for position, loss in enumerate(scalars):
         if loss.ndim != 0 or not loss.requires_grad:
-            raise ValueError(
+            raise InputError(
                 f"losses holds at position {position} a tensor of shape {tuple(loss.shape)} "
                 f"{'with' if loss.requires_grad else 'without'} a graph: it must be a scalar with one."
             )

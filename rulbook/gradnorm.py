@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rulbook._check import at_least, whole
+from rulbook.errors import InputError
 from rulbook.gradients import Balancer, Losses, StepReport, checked_scalars, task_gradient_norms
 
 __all__ = ["GradNorm"]
@@ -59,12 +60,12 @@ class GradNorm(Balancer):
             ValueError: If ``last_shared`` is missing, or a task's first loss is not positive.
         """
         if not last_shared:
-            raise ValueError("last_shared is missing: GradNorm needs the parameters of the last shared layer.")
+            raise InputError("last_shared is missing: GradNorm needs the parameters of the last shared layer.")
         scalars = checked_scalars(losses)
         values = torch.stack([loss.detach() for loss in scalars])
         if bool(self.initial_losses.isnan().any()):
             if bool((values <= 0).any()):
-                raise ValueError(
+                raise InputError(
                     f"losses is {values.tolist()} at the first step: GradNorm divides by each, so all must be > 0."
                 )
             self.initial_losses.copy_(values)

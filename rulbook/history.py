@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rulbook.errors import InputError
 from rulbook.gradients import StepReport
 
 if TYPE_CHECKING:
@@ -105,5 +106,5 @@ class StepHistory:
 
     def _stacked(self, rows: list[Tensor]) -> Tensor:
         if not rows:
-            raise ValueError("The history is empty: record a step first.")
+            raise InputError("The history is empty: record a step first.")
         return torch.stack([row.to(rows[0].dtype) for row in rows])

@@ -24,6 +24,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rulbook._check import above, at_least, not_empty, same_length, within
+from rulbook.errors import InputError
 from rulbook.weighting import InverseGradient
 
 __all__ = ["AMNL", "GABA", "GRACE", "failure_weights", "moderate_weighted_mse_loss", "task_losses"]
@@ -219,7 +220,7 @@ class GABA(GRACE):
 
 def _column(name: str, values: Tensor) -> Tensor:
     if values.ndim > 2 or (values.ndim == 2 and values.shape[1] != 1):
-        raise ValueError(f"{name} has shape {tuple(values.shape)}: it must be (batch,) or (batch, 1).")
+        raise InputError(f"{name} has shape {tuple(values.shape)}: it must be (batch,) or (batch, 1).")
     if not bool(torch.isfinite(values).all()):
-        raise ValueError(f"{name} holds a value that is not finite: NaN or infinity cannot be trained on.")
+        raise InputError(f"{name} holds a value that is not finite: NaN or infinity cannot be trained on.")
     return values.reshape(-1)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rulbook._check import paired
+from rulbook.errors import InputError
 
 __all__ = ["health_accuracy", "health_macro_f1", "nasa_score", "pareto_front", "rmse"]
 
@@ -94,7 +95,7 @@ def pareto_front(points: ArrayLike) -> NDArray[np.bool_]:
     """
     table = np.asarray(points, dtype=np.float64)
     if table.ndim != 2 or not np.isfinite(table).all():
-        raise ValueError(f"points has shape {table.shape}: it must be a table of finite numbers, (methods, measures).")
+        raise InputError(f"points has shape {table.shape}: it must be a table of finite numbers, (methods, measures).")
     no_worse = (table[:, None, :] <= table[None, :, :]).all(axis=2)
     better = (table[:, None, :] < table[None, :, :]).any(axis=2)
     return np.asarray(~(no_worse & better).any(axis=0))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rulbook._check import Array, above, finite, within
+from rulbook.errors import InputError
 
 __all__ = ["Reign", "late_weight", "min_max", "preference", "reigns", "win_shares"]
 
@@ -131,7 +132,7 @@ def win_shares(runs: ArrayLike, w: Sequence[float] | Array) -> Array:
     """
     table = np.asarray(runs, dtype=np.float64)
     if table.ndim != 3 or table.shape[2] != 2 or not 1 <= len(table) <= 10 or not table.shape[1]:
-        raise ValueError(f"runs has shape {table.shape}: it must be (seeds, candidates, 2), with 1 to 10 seeds.")
+        raise InputError(f"runs has shape {table.shape}: it must be (seeds, candidates, 2), with 1 to 10 seeds.")
     finite("runs", table)
     preferences = np.array([within("w", value, 0, 1) for value in w])
     seeds, shares = len(table), np.zeros((len(preferences), table.shape[1]))
@@ -148,7 +149,7 @@ def win_shares(runs: ArrayLike, w: Sequence[float] | Array) -> Array:
 def _table(points: ArrayLike) -> Array:
     table = np.asarray(points, dtype=np.float64)
     if table.ndim != 2 or not table.size:
-        raise ValueError(f"points has shape {table.shape}: it must be a table, (candidates, measures), with a row.")
+        raise InputError(f"points has shape {table.shape}: it must be a table, (candidates, measures), with a row.")
     finite("points", table)
     return table
 
@@ -156,5 +157,5 @@ def _table(points: ArrayLike) -> Array:
 def _pairs(points: ArrayLike) -> Array:
     table = _table(points)
     if table.shape[1] != 2:
-        raise ValueError(f"points has {table.shape[1]} columns: two are wanted, RMSE and NASA score.")
+        raise InputError(f"points has {table.shape[1]} columns: two are wanted, RMSE and NASA score.")
     return table

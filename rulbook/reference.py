@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rulbook._check import Array, above, at_least, finite, flat, not_empty, paired, same_length, within
+from rulbook.errors import InputError
 
 __all__ = [
     "amnl_loss",
@@ -116,13 +117,13 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
     """
     scores = np.asarray(logits, dtype=np.float64)
     if scores.ndim != 2:
-        raise ValueError(f"logits has shape {scores.shape}: it must be (batch, classes).")
+        raise InputError(f"logits has shape {scores.shape}: it must be (batch, classes).")
     finite("logits", scores)
     classes = np.asarray(labels).reshape(-1)
     not_empty("logits", scores)
     same_length("logits", scores, "labels", classes)
     if classes.min() < 0 or classes.max() >= scores.shape[1] or np.any(classes != classes.astype(np.int64)):
-        raise ValueError(
+        raise InputError(
             f"labels holds values from {classes.min()} to {classes.max()}: "
             f"they must be whole numbers from 0 to {scores.shape[1] - 1}."
         )
@@ -162,9 +163,9 @@ def inverse_gradient_weights(norms: ArrayLike, eps: float = 1e-8, *, total: floa
     above("total", total, 0)
     g = np.asarray(norms, dtype=np.float64)
     if g.ndim != 1 or len(g) < 2:
-        raise ValueError(f"norms has shape {g.shape}: it must be (tasks,), for two tasks or more.")
+        raise InputError(f"norms has shape {g.shape}: it must be (tasks,), for two tasks or more.")
     if np.any(g < 0):
-        raise ValueError(f"norms holds {g.min()}: a norm is at least 0.")
+        raise InputError(f"norms holds {g.min()}: a norm is at least 0.")
     finite_norm = np.isfinite(g)
     live = finite_norm & (g > eps)
     if not finite_norm.any():
@@ -276,6 +277,6 @@ def grace_loss(
     """
     weights = inverse_gradient_weights(norms, eps, total=total)
     if len(weights) != 2:
-        raise ValueError(f"norms has {len(weights)} values: there are two tasks, RUL and health.")
+        raise InputError(f"norms has {len(weights)} values: there are two tasks, RUL and health.")
     mse = amnl_weighted_mse(pred, target, max_rul, w_max=w_max)[0]
     return float(weights @ [mse, softmax_cross_entropy(logits, labels)[0]])

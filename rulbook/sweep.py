@@ -38,6 +38,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from rulbook._check import existing_file, one_of, whole
+from rulbook.errors import InputError
 from rulbook.training import TrainingConfig
 
 __all__ = ["PlannedRun", "SweepError", "plan", "read_sweep", "run_sweep"]
@@ -93,10 +94,10 @@ def read_sweep(path: str | Path) -> list[PlannedRun]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"sweep {str(path)!r} is no TOML: {error}.") from error
+        raise InputError(f"sweep {str(path)!r} is no TOML: {error}.") from error
     runs, defaults = content.get("runs"), content.get("defaults", {})
     if set(content) - {"runs", "defaults"} or not isinstance(runs, list) or not isinstance(defaults, dict):
-        raise ValueError(
+        raise InputError(
             f"sweep {str(path)!r} must hold [[runs]] tables, [defaults] if wanted, and nothing else; "
             f"it has {sorted(content)}."
         )
@@ -109,7 +110,7 @@ def plan(grids: list[dict[str, Any]]) -> list[PlannedRun]:
     for grid in grids:
         for run in _multiplied(dict(grid)):
             if planned.setdefault(run.name, run) != run:
-                raise ValueError(f"sweep plans {run.name} twice, with different settings.")
+                raise InputError(f"sweep plans {run.name} twice, with different settings.")
     return list(planned.values())
 
 
@@ -117,7 +118,7 @@ def _multiplied(grid: dict[str, Any]) -> Iterator[PlannedRun]:
     settings = {field.name for field in fields(TrainingConfig)} - set(_AXES.values())
     unknown = sorted(set(grid) - set(_AXES) - settings)
     if unknown:
-        raise ValueError(f"sweep has {', '.join(unknown)}: known are {', '.join([*_AXES, *sorted(settings)])}.")
+        raise InputError(f"sweep has {', '.join(unknown)}: known are {', '.join([*_AXES, *sorted(settings)])}.")
     axes: dict[str, list[Any]] = {
         "datasets": [],
         "methods": [],
@@ -128,7 +129,7 @@ def _multiplied(grid: dict[str, Any]) -> Iterator[PlannedRun]:
     axes |= {name: grid.pop(name) for name in _AXES if name in grid}
     for name, values in axes.items():
         if not isinstance(values, list) or not values:
-            raise ValueError(f"{name} is {values!r}: it must be a list with at least one entry.")
+            raise InputError(f"{name} is {values!r}: it must be a list with at least one entry.")
     for dataset, method, preset, split, seed in product(*axes.values()):
         one_of("datasets", dataset, _DATASETS)
         one_of("splits", split, _SPLITS)
@@ -198,7 +199,7 @@ def finished_record(run: PlannedRun, folder: str | Path) -> dict[str, Any] | Non
     kept = TrainingConfig(**record["config"])
     if kept != run.config:
         differing = [f.name for f in fields(TrainingConfig) if getattr(kept, f.name) != getattr(run.config, f.name)]
-        raise ValueError(f"{str(file)!r} is of a run with another {', '.join(differing)}: give another folder.")
+        raise InputError(f"{str(file)!r} is of a run with another {', '.join(differing)}: give another folder.")
     return record
 
 

@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 from rulbook._check import above, at_least, one_of, whole, within
 from rulbook.checkpoint import load_tensors, save_checkpoint, save_tensors, versions, write_atomically
 from rulbook.data import Prepared, Windows
+from rulbook.errors import InputError
 from rulbook.evaluation import Evaluation, TensorWindows, evaluate
 from rulbook.gradients import Balancer, StepReport, row_cosine, row_norms, task_gradients
 from rulbook.losses import task_losses
@@ -158,7 +159,7 @@ class _Run:
         state = None if self.folder is None else self.folder / "state.safetensors"
         there = state is not None and state.is_file()
         if there and not resume:
-            raise ValueError(f"folder {str(self.folder)!r} holds a run already: resume it, or give another folder.")
+            raise InputError(f"folder {str(self.folder)!r} holds a run already: resume it, or give another folder.")
         torch.manual_seed(self.config.seed)
         self._build()
         if there and state is not None:
@@ -302,7 +303,7 @@ class _Run:
         # More epochs than before is no other run: that is how one goes on.
         if replace(kept, epochs=self.config.epochs) != self.config:
             differing = [name for name, value in asdict(kept).items() if value != getattr(self.config, name)]
-            raise ValueError(f"folder {str(self.folder)!r} holds a run with another {', '.join(differing)}.")
+            raise InputError(f"folder {str(self.folder)!r} holds a run with another {', '.join(differing)}.")
         for name, part in self._parts().items():
             part.load_state_dict(_under(tensors, name))
         self.best = _under(tensors, "best")

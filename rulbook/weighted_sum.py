@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
 from rulbook._check import one_of, whole
+from rulbook.errors import InputError
 from rulbook.gradients import (
     Balancer,
     Losses,
@@ -85,7 +86,7 @@ class WeightedSum(Balancer):
         super().__init__()
         one_of("measure", measure, MEASURES)
         if calibrate is not None and measure in ("reuse", "naive"):
-            raise ValueError(f"calibrate is {calibrate}, but measure={measure!r} is exact: leave calibrate out.")
+            raise InputError(f"calibrate is {calibrate}, but measure={measure!r} is exact: leave calibrate out.")
         self.weighting = weighting
         self.measure = measure
         self.every = whole("every", every, 1)
@@ -115,7 +116,7 @@ class WeightedSum(Balancer):
         """
         values = torch.stack([loss.detach() for loss in checked_scalars(losses)])
         if len(values) != self.weighting.tasks:
-            raise ValueError(f"losses holds {len(values)} losses: the weighting is for {self.weighting.tasks} tasks.")
+            raise InputError(f"losses holds {len(values)} losses: the weighting is for {self.weighting.tasks} tasks.")
         edges = loss_edges(losses)
         shared = [param for param in shared if param.requires_grad]
         place = self._cheap_place(representation, last_shared)
@@ -154,11 +155,11 @@ class WeightedSum(Balancer):
         """Where the cheap norms are taken; empty if the measurement is exact."""
         if self.measure == "representation":
             if representation is None:
-                raise ValueError("representation is None: measure='representation' needs the last shared tensor.")
+                raise InputError("representation is None: measure='representation' needs the last shared tensor.")
             return [representation]
         if self.measure == "last_layer":
             if not last_shared:
-                raise ValueError(
+                raise InputError(
                     "last_shared is missing: measure='last_layer' needs the last shared layer's parameters."
                 )
             return list(last_shared)
@@ -183,7 +184,7 @@ class WeightedSum(Balancer):
         self, edges: list[GradientEdge], shared: list[Tensor], place: list[Tensor]
     ) -> tuple[Tensor, Tensor, float | None]:
         if not shared:
-            raise ValueError("shared is empty: norms are measured on the shared parameters, and none can be trained.")
+            raise InputError("shared is empty: norms are measured on the shared parameters, and none can be trained.")
         reuse = self.measure != "naive"
         cheap_norms = self._cheap_norms(edges, place) if place else None
         params = _leaves(edges, first=shared) if reuse else shared

@@ -10,6 +10,7 @@ from rulbook.data.facts import SHA256, SUBSETS
 from rulbook.data.fetch import cmapss_folder, sha256_of
 from rulbook.data.fleet import Fleet, engine_runs
 from rulbook.data.tables import read_cmapss_text, rul_vector
+from rulbook.errors import InputError
 
 __all__ = ["load_cmapss"]
 
@@ -41,7 +42,7 @@ def load_cmapss(subset: str, root: str | Path | None = None, *, verify: bool = T
     files = [folder / f"{part}_{subset}.txt" for part in ("train", "test", "RUL")]
     for file in files:
         if not file.is_file():
-            raise ValueError(f"{file.name} is not in {str(folder)!r}: give the folder that holds NASA's twelve files.")
+            raise InputError(f"{file.name} is not in {str(folder)!r}: give the folder that holds NASA's twelve files.")
     for file in files:
         if (found := sha256_of(file)) != SHA256[file.name]:
             _differs(file, found, verify)
@@ -55,5 +56,5 @@ def _differs(file: Path, found: str, verify: bool) -> None:
     sentence = f"{file.name} in {str(file.parent)!r} differs from NASA's file: its SHA-256 is {found[:12]}…, "
     sentence += f"not {SHA256[file.name][:12]}…"
     if verify:
-        raise ValueError(f"{sentence}. It may be cut off or changed; pass verify=False to load it all the same.")
+        raise InputError(f"{sentence}. It may be cut off or changed; pass verify=False to load it all the same.")
     warnings.warn(f"{sentence}; loaded because verify is False.", stacklevel=3)

@@ -17,6 +17,7 @@ from rulbook._check import whole
 from rulbook.data.facts import OPERATING_POINTS, SENSORS, SENSORS_14, SETTINGS
 from rulbook.data.fleet import Fleet
 from rulbook.data.splits import cut_engines
+from rulbook.errors import InputError
 
 __all__ = ["demo_fleet"]
 
@@ -101,7 +102,7 @@ def demo_fleet(
     whole("test_engines", test_engines, 0)
     for name, value, choices in (("conditions", conditions, (1, 6)), ("fault_modes", fault_modes, (1, 2))):
         if value not in choices:
-            raise ValueError(f"{name} is {value}: it must be {choices[0]} or {choices[1]}.")
+            raise InputError(f"{name} is {value}: it must be {choices[0]} or {choices[1]}.")
     rng = np.random.default_rng(whole("seed", seed, 0))
     lives = 128 + rng.gamma(2.8, 28.0, size=engines + test_engines).astype(np.int64)
     engine = np.repeat(np.arange(len(lives)), lives)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from rulbook.data.facts import CMAPSS_FILES, NASA_ZIP_URL, SHA256
+from rulbook.errors import InputError
 
 __all__ = ["cache_folder", "cmapss_folder", "download_cmapss", "sha256_of", "unpack_cmapss"]
 
@@ -48,7 +49,7 @@ def cmapss_folder(root: str | Path | None = None) -> Path:
     if path.is_dir():
         return path
     if not path.is_file():
-        raise ValueError(f"{origin} is {str(named)!r}: no such folder or zip.")
+        raise InputError(f"{origin} is {str(named)!r}: no such folder or zip.")
     unpacked = cache_folder() / f"zip-{sha256_of(path)[:16]}"
     # No checksums here: whoever loads a file checks it, and may insist on one that differs.
     return unpacked if _complete(unpacked) else unpack_cmapss(path, unpacked, checksums=None)
@@ -103,10 +104,10 @@ def unpack_cmapss(archive: str | Path, folder: str | Path, *, checksums: Mapping
     contents = _read_members(source)
     missing = [name for name in CMAPSS_FILES if name not in contents]
     if missing:
-        raise ValueError(f"{source.name} lacks {', '.join(missing)}: it is not NASA's C-MAPSS archive.")
+        raise InputError(f"{source.name} lacks {', '.join(missing)}: it is not NASA's C-MAPSS archive.")
     for name in CMAPSS_FILES:
         if checksums is not None and hashlib.sha256(contents[name]).hexdigest() != checksums[name]:
-            raise ValueError(f"{name} in {source.name} differs from NASA's file: its SHA-256 is not the known one.")
+            raise InputError(f"{name} in {source.name} differs from NASA's file: its SHA-256 is not the known one.")
     target.mkdir(parents=True, exist_ok=True)
     for name in CMAPSS_FILES:
         beside = target / f".{name}.{os.getpid()}"
@@ -134,7 +135,7 @@ def _read_members(source: Path) -> dict[str, bytes]:
                 with zipfile.ZipFile(io.BytesIO(contents[_INNER_ZIP])) as inner:
                     contents = _wanted(inner, _INNER_ZIP)
     except zipfile.BadZipFile as error:
-        raise ValueError(f"{source.name} is not a whole zip archive: {error}.") from error
+        raise InputError(f"{source.name} is not a whole zip archive: {error}.") from error
     return contents
 
 
@@ -143,10 +144,10 @@ def _wanted(archive: zipfile.ZipFile, source: str) -> dict[str, bytes]:
     for member in archive.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"{source} holds {member.filename!r}, a path that leads out of it: nothing was unpacked.")
+            raise InputError(f"{source} holds {member.filename!r}, a path that leads out of it: nothing was unpacked.")
         if path.name not in (*CMAPSS_FILES, _INNER_ZIP):
             continue
         if member.file_size > _LARGEST_MEMBER:
-            raise ValueError(f"{source} holds {path.name} of {member.file_size:,} bytes: NASA's is far smaller.")
+            raise InputError(f"{source} holds {path.name} of {member.file_size:,} bytes: NASA's is far smaller.")
         contents[path.name] = archive.read(member)
     return contents

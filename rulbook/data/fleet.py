@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rulbook.data.facts import SENSORS_14, SETTINGS
+from rulbook.errors import InputError
 
 __all__ = ["EngineRuns", "Fleet", "engine_runs", "require_rows"]
 
@@ -74,11 +75,11 @@ def engine_runs(frame: pd.DataFrame) -> EngineRuns:
     units = unit[first]
     apart = pd.Series(units).duplicated()
     if apart.any():
-        raise ValueError(f"frame has the rows of engine {units[apart][0]} in two places: sort it by unit and cycle.")
+        raise InputError(f"frame has the rows of engine {units[apart][0]} in two places: sort it by unit and cycle.")
     stuck = np.flatnonzero(~changes & ~(cycle[1:] > cycle[:-1]))
     if len(stuck):
         row = stuck[0]
-        raise ValueError(
+        raise InputError(
             f"frame has engine {unit[row]} at cycle {cycle[row + 1]} right after cycle {cycle[row]}: cycles must rise."
         )
     return EngineRuns(units, first, np.diff(np.append(first, len(unit))))
@@ -89,31 +90,31 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[str], source: str = "
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         shown = ", ".join(map(str, frame.columns[:8])) + (", …" if len(frame.columns) > 8 else "")
-        raise ValueError(f"{source} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}: it has {shown}.")
+        raise InputError(f"{source} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}: it has {shown}.")
 
 
 def require_rows(frame: pd.DataFrame, columns: Sequence[str], source: str = "frame") -> None:
     """Refuse a table without rows, without a column, with a value that is no finite number, or with cycles below 1."""
     require_columns(frame, ("unit", "cycle", *columns), source)
     if len(frame) == 0:
-        raise ValueError(f"{source} is empty: at least one cycle of one engine is needed.")
+        raise InputError(f"{source} is empty: at least one cycle of one engine is needed.")
     for name in ("cycle", *columns):
         if not pd.api.types.is_numeric_dtype(frame[name]):
             text = next((value for value in frame[name] if not is_number(value)), frame[name].iloc[0])
-            raise ValueError(f"{source} holds {text!r} in column {name}: it must hold numbers only.")
+            raise InputError(f"{source} holds {text!r} in column {name}: it must hold numbers only.")
         numbers = frame[name].to_numpy(dtype=np.float64)
         if not np.isfinite(numbers).all():
             row = int(np.argmin(np.isfinite(numbers)))
-            raise ValueError(
+            raise InputError(
                 f"{source} holds {numbers[row]} in column {name}, row {row + 1}: every value must be finite. "
                 "Is the file cut off?"
             )
     if frame["unit"].isna().any():
-        raise ValueError(f"{source} has a row without a unit: each row must say which engine it belongs to.")
+        raise InputError(f"{source} has a row without a unit: each row must say which engine it belongs to.")
     cycles = frame["cycle"].to_numpy(dtype=np.float64)
     wrong = np.flatnonzero((cycles < 1) | (cycles != np.round(cycles)))
     if len(wrong):
-        raise ValueError(
+        raise InputError(
             f"{source} holds cycle {cycles[wrong[0]]:g} in row {wrong[0] + 1}: cycles are whole numbers from 1."
         )
 

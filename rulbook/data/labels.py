@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from rulbook._check import above, finite, flat, same_length
 from rulbook.data.facts import HEALTH_THRESHOLDS, MAX_RUL
 from rulbook.data.fleet import engine_runs
+from rulbook.errors import InputError
 
 __all__ = ["cap", "health_labels", "rul_labels"]
 
@@ -39,7 +40,7 @@ def rul_labels(frame: pd.DataFrame, *, last_rul: ArrayLike = 0) -> NDArray[np.fl
         left = np.full(len(runs.units), left)
     same_length("last_rul", left, "the list of engines", runs.units)
     if np.any(left < 0):
-        raise ValueError(f"last_rul holds {left.min():g}: an engine cannot have fewer than 0 cycles left.")
+        raise InputError(f"last_rul holds {left.min():g}: an engine cannot have fewer than 0 cycles left.")
     cycle = frame["cycle"].to_numpy(dtype=np.float64)
     return np.asarray(np.repeat(cycle[runs.last] + left, runs.length) - cycle)
 
@@ -65,6 +66,6 @@ def health_labels(rul: ArrayLike, thresholds: tuple[float, float] = HEALTH_THRES
     """
     normal, critical = thresholds
     if not normal > critical:
-        raise ValueError(f"thresholds is {thresholds}: the first must be greater than the second.")
+        raise InputError(f"thresholds is {thresholds}: the first must be greater than the second.")
     y = flat("rul", rul)
     return (y <= normal).astype(np.int64) + (y <= critical)

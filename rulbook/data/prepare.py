@@ -21,6 +21,7 @@ from rulbook.data.windows import (
     split_windows_at_random,
     training_windows,
 )
+from rulbook.errors import InputError
 
 __all__ = ["Prepared", "prepare"]
 
@@ -97,7 +98,7 @@ def prepare(
     """
     by_engine = one_of("split", split, ("engines", "windows")) == "engines"
     if validation_cuts is not None and not by_engine:
-        raise ValueError(f"validation_cuts is {validation_cuts}: it needs split='engines', and split is {split!r}.")
+        raise InputError(f"validation_cuts is {validation_cuts}: it needs split='engines', and split is {split!r}.")
     kept, held_out = split_engines(fleet.train["unit"], fraction=validation_fraction if by_engine else 0.0, seed=seed)
     preprocessor = Preprocessor(
         n_conditions=n_conditions,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rulbook._check import above, whole
 from rulbook.data.facts import MAX_RUL, SENSORS_14, SETTINGS, WINDOW
 from rulbook.data.fleet import require_columns, require_rows
+from rulbook.errors import InputError
 
 __all__ = ["Preprocessor"]
 
@@ -79,9 +80,9 @@ class Preprocessor:
         self.n_conditions = None if n_conditions is None else whole("n_conditions", n_conditions, 1)
         self.sensors, self.settings = tuple(sensors), tuple(settings)
         if not self.sensors:
-            raise ValueError("sensors is empty: at least one column is needed.")
+            raise InputError("sensors is empty: at least one column is needed.")
         if not self.settings and (n_conditions or 1) > 1:
-            raise ValueError(f"settings is empty but n_conditions is {n_conditions}: conditions are told by settings.")
+            raise InputError(f"settings is empty but n_conditions is {n_conditions}: conditions are told by settings.")
         self.window = whole("window", window, 1)
         self.max_rul = above("max_rul", max_rul, 0)
         self.random_state = whole("random_state", random_state, 0)
@@ -179,7 +180,7 @@ class Preprocessor:
         expected = {"n_conditions", "sensors", "settings", "window", "max_rul", "random_state", *fitted}
         if set(state) != expected:
             differing = ", ".join(sorted(expected.symmetric_difference(state)))
-            raise ValueError(f"state does not hold what a preprocessor needs: {differing} is missing or unknown.")
+            raise InputError(f"state does not hold what a preprocessor needs: {differing} is missing or unknown.")
         made = cls(**{name: value for name, value in state.items() if name not in fitted})
         conditions = len(state["means_"])
         shapes = {
@@ -191,7 +192,7 @@ class Preprocessor:
         for name, shape in shapes.items():
             values = np.array(state[name], dtype=np.float64)
             if values.shape != shape or not np.isfinite(values).all():
-                raise ValueError(f"state holds {name} of shape {values.shape}: it must be {shape} and finite.")
+                raise InputError(f"state holds {name} of shape {values.shape}: it must be {shape} and finite.")
             setattr(made, name, values)
         made.reach_ = float(state["reach_"])
         return made
@@ -234,7 +235,7 @@ def _find_conditions(scaled: NDArray[np.float64], n_conditions: int | None, rand
     distinct = len(np.unique(scaled, axis=0))
     wanted = min(_MOST_CONDITIONS, distinct) if n_conditions is None else n_conditions
     if wanted > distinct:
-        raise ValueError(f"n_conditions is {wanted} but the table holds {distinct} distinct settings only.")
+        raise InputError(f"n_conditions is {wanted} but the table holds {distinct} distinct settings only.")
     one = np.asarray(scaled.mean(axis=0, keepdims=True))
     if wanted == 1:
         return one

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rulbook._check import above, whole
 from rulbook.data.fleet import engine_runs
+from rulbook.errors import InputError
 
 __all__ = ["cut_engines", "split_engines"]
 
@@ -30,11 +31,11 @@ def split_engines(units: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> 
     """
     engines = np.unique(np.asarray(units))
     if not 0 <= fraction < 1:
-        raise ValueError(f"fraction is {fraction}: it must be at least 0 and below 1.")
+        raise InputError(f"fraction is {fraction}: it must be at least 0 and below 1.")
     if fraction == 0:
         return engines, engines[:0]
     if len(engines) < 2:
-        raise ValueError(f"units names {len(engines)} engine(s): at least two are needed to hold one out.")
+        raise InputError(f"units names {len(engines)} engine(s): at least two are needed to hold one out.")
     held_out = min(max(round(fraction * len(engines)), 1), len(engines) - 1)
     order = np.random.default_rng(seed).permutation(len(engines))
     return np.sort(engines[order[held_out:]]), np.sort(engines[order[:held_out]])

@@ -14,6 +14,7 @@ from rulbook._check import existing_file, finite, same_length
 from rulbook.data.facts import COLUMNS, SENSORS_14, SETTINGS
 from rulbook.data.fleet import Fleet, engine_runs, is_number, require_columns, require_rows
 from rulbook.data.splits import cut_engines, split_engines
+from rulbook.errors import InputError
 
 __all__ = ["fleet_from_frame", "read_cmapss_text", "read_table"]
 
@@ -39,7 +40,7 @@ def read_cmapss_text(path: str | Path) -> pd.DataFrame:
             frame = frame[list(COLUMNS)].astype(_DTYPES)
             require_rows(frame, COLUMNS[2:], file.name)
             return frame
-    raise ValueError(f"{file.name} cannot be read: {_first_fault(file) or 'it is empty.'}")
+    raise InputError(f"{file.name} cannot be read: {_first_fault(file) or 'it is empty.'}")
 
 
 def read_table(path: str | Path, *, columns: Sequence[str] = (*SETTINGS, *SENSORS_14)) -> pd.DataFrame:
@@ -60,16 +61,16 @@ def read_table(path: str | Path, *, columns: Sequence[str] = (*SETTINGS, *SENSOR
     with file.open(encoding="utf-8-sig", errors="replace") as lines:
         first = next((line for line in lines if line.strip()), None)
     if first is None:
-        raise ValueError(f"{file.name} is empty: at least one cycle of one engine is needed.")
+        raise InputError(f"{file.name} is empty: at least one cycle of one engine is needed.")
     if "," not in first and all(map(is_number, first.split())):
         frame = read_cmapss_text(file)
     elif all(map(is_number, first.split(","))):
-        raise ValueError(f"{file.name} starts with numbers: a CSV needs a first line that names its columns.")
+        raise InputError(f"{file.name} starts with numbers: a CSV needs a first line that names its columns.")
     else:
         try:
             frame = pd.read_csv(file, skipinitialspace=True, encoding="utf-8-sig")
         except ValueError as error:
-            raise ValueError(f"{file.name} is no CSV: {str(error).strip()}.") from error
+            raise InputError(f"{file.name} is no CSV: {str(error).strip()}.") from error
     require_rows(frame, columns, file.name)
     return _in_order(frame, file.name)
 
@@ -107,13 +108,13 @@ def fleet_from_frame(
     """
     require_columns(frame, (unit, cycle))
     if (test is None) != (test_rul is None):
-        raise ValueError("test and test_rul belong together: give both or neither.")
+        raise InputError("test and test_rul belong together: give both or neither.")
     chosen_settings = tuple(_starting_with_setting(frame, (unit, cycle)) if settings is None else settings)
     taken = {unit, cycle, *chosen_settings}
     numbers = [str(column) for column in frame.columns if pd.api.types.is_numeric_dtype(frame[column])]
     chosen = tuple(column for column in numbers if column not in taken) if sensors is None else tuple(sensors)
     if not chosen:
-        raise ValueError("sensors is empty: the table has no column of numbers besides unit, cycle and settings.")
+        raise InputError("sensors is empty: the table has no column of numbers besides unit, cycle and settings.")
 
     def tidy(table: pd.DataFrame, source: str) -> pd.DataFrame:
         require_columns(table, (unit, cycle, *chosen_settings, *chosen), source)
@@ -145,7 +146,7 @@ def _in_order(frame: pd.DataFrame, source: str) -> pd.DataFrame:
     twice = ordered.duplicated(["unit", "cycle"]).to_numpy()
     if twice.any():
         row = ordered.loc[twice, ["unit", "cycle"]].iloc[0]
-        raise ValueError(f"{source} has cycle {row['cycle']} of engine {row['unit']} twice: once is wanted.")
+        raise InputError(f"{source} has cycle {row['cycle']} of engine {row['unit']} twice: once is wanted.")
     return ordered
 
 
@@ -180,6 +181,6 @@ def rul_vector(text: str, source: str) -> NDArray[np.float64]:
     try:
         values = np.array(text.split(), dtype=np.float64)
     except ValueError as error:
-        raise ValueError(f"{source} cannot be read: {error}.") from error
+        raise InputError(f"{source} cannot be read: {error}.") from error
     finite(source, values)
     return values

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rulbook._check import existing_file
+from rulbook.errors import InputError
 from rulbook.exercises._notebook import Cell, Notebook, code, markdown, notebook
 
 __all__ = [
@@ -113,21 +114,21 @@ def read_sheet(path: str | Path) -> Sheet:
     for cell in parsed.cells:
         heading = _HEADING.search(cell.source) if cell.cell_type == "markdown" else None
         if heading and heading.start() > 0:
-            raise ValueError(f"{source.name}: exercise {heading[1]} must begin a cell: write `+++` above its heading.")
+            raise InputError(f"{source.name}: exercise {heading[1]} must begin a cell: write `+++` above its heading.")
         if heading:
             sheet.exercises.append(ExerciseCells(heading[1], heading[2]))
         (sheet.exercises[-1].cells if sheet.exercises else sheet.opening).append(cell)
     if not any(cell.cell_type == "code" for cell in sheet.opening):
-        raise ValueError(f"{source.name}: no code cell before the first exercise imports `check`.")
+        raise InputError(f"{source.name}: no code cell before the first exercise imports `check`.")
     for exercise in sheet.exercises:
         if role_of(exercise.cells[-1]) == "solution":
-            raise ValueError(f"{source.name}: exercise {exercise.number} ends with its solution, not with its check.")
+            raise InputError(f"{source.name}: exercise {exercise.number} ends with its solution, not with its check.")
         for role in ("stub", "solution", "check"):
             if not exercise.tagged(role):
-                raise ValueError(f"{source.name}: exercise {exercise.number} has no code cell tagged {role}.")
+                raise InputError(f"{source.name}: exercise {exercise.number} has no code cell tagged {role}.")
         for cell in exercise.tagged("wrong"):
             if not isinstance(cell.metadata.get("says"), str):
-                raise ValueError(
+                raise InputError(
                     f"{source.name}: a wrong answer to {exercise.number} lacks `says`, the message it must earn."
                 )
     return sheet
@@ -137,7 +138,7 @@ def role_of(cell: Cell) -> str:
     """The role among a cell's tags, or "" for a cell that everybody sees."""
     roles = [tag for tag in cell.metadata.get("tags", []) if tag in ROLES]
     if len(roles) > 1:
-        raise ValueError(f"A cell is tagged {' and '.join(roles)}: it can have one role.\n{cell.source}")
+        raise InputError(f"A cell is tagged {' and '.join(roles)}: it can have one role.\n{cell.source}")
     return roles[0] if roles else ""
 
 

@@ -7,6 +7,7 @@ import ast
 import sysconfig
 from pathlib import Path
 
+from rulbook.errors import InputError
 from rulbook.exercises._notebook import Cell, Notebook, code, markdown, notebook, raw, write_notebook
 from rulbook.exercises._sheet import (
     ExerciseCells,
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         written = export(Path(args.to), chapter=args.chapter, otter=args.otter)
     except ModuleNotFoundError as missing:
-        raise ValueError(str(missing)) from None
+        raise InputError(str(missing)) from None
     for path in written:
         print(path)
         if path.parent.name == "otter":
@@ -60,7 +61,7 @@ def export(folder: Path, *, chapter: int | None = None, otter: bool = False) -> 
     """
     sources = {int(path.name.split("-")[0]): path for path in sorted(sources_folder().glob("[0-9]*-*.md"))}
     if chapter is not None and chapter not in sources:
-        raise ValueError(f"--chapter is {chapter}: it must be one of {', '.join(map(str, sources))}.")
+        raise InputError(f"--chapter is {chapter}: it must be one of {', '.join(map(str, sources))}.")
     writers = {"student": student_notebook, "instructor": instructor_notebook}
     if otter:
         writers["otter"] = otter_notebook
@@ -70,7 +71,7 @@ def export(folder: Path, *, chapter: int | None = None, otter: bool = False) -> 
     ]
     for path, _, _ in wanted:
         if path.exists():
-            raise ValueError(f"{path} is there already: remove it, or name another folder with --to.")
+            raise InputError(f"{path} is there already: remove it, or name another folder with --to.")
     for path, write, sheet in wanted:
         write_notebook(path, write(sheet))
     return [path for path, _, _ in wanted]

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rulbook.errors import InputError
 from rulbook.gradients import Balancer, Losses, StepReport, checked_scalars, row_cosine, row_norms
 from rulbook.weighting import InverseGradient, Weighting
 
@@ -75,7 +76,7 @@ class Aggregated(Balancer):
             ValueError: If ``representation`` is missing: TorchJD cuts the network there.
         """
         if representation is None:
-            raise ValueError("representation is None: TorchJD needs the last shared tensor, where the heads begin.")
+            raise InputError("representation is None: TorchJD needs the last shared tensor, where the heads begin.")
         scalars = checked_scalars(losses)
         params = [param for param in shared if param.requires_grad]
         # One task after the other: an LSTM cannot be differentiated for several at once by vmap. The graph is kept

@@ -14,6 +14,7 @@ from types import CodeType
 from typing import Any
 
 from rulbook._check import whole
+from rulbook.errors import InputError
 from rulbook.walkthrough._page import as_html
 from rulbook.walkthrough._source import Source
 from rulbook.walkthrough._steps import HelperCall, Step, steps_of
@@ -87,7 +88,7 @@ def walkthrough(
     if recorder.call is None:
         if raised is not None:
             raise raised
-        raise ValueError(f"f is {code.co_name}: its body never ran, because what wraps it answered in its place.")
+        raise InputError(f"f is {code.co_name}: its body never ran, because what wraps it answered in its place.")
     return Walkthrough(code.co_name, steps_of(recorder.call, notes or {}), raised, result)
 
 
@@ -96,11 +97,11 @@ def _code(f: object) -> CodeType:
     function = getattr(function, "__func__", function)
     name = getattr(f, "__qualname__", type(f).__qualname__)
     if inspect.isclass(f):
-        raise ValueError(f"f is the class {name}: pass one of its methods.")
+        raise InputError(f"f is the class {name}: pass one of its methods.")
     if not inspect.isfunction(function):
-        raise ValueError(f"f is {name}: it must be a function made by def, whose Python source can be shown.")
+        raise InputError(f"f is {name}: it must be a function made by def, whose Python source can be shown.")
     if not is_plain(function.__code__):
-        raise ValueError(
+        raise InputError(
             f"f is {name}: lambdas, generators and coroutines have no lines that run once from top to bottom."
         )
     return function.__code__

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Literal
 
+from rulbook.errors import InputError
+
 # Comments for tools, not for readers.
 _DIRECTIVE = re.compile(r"#\s*(noqa|type:|fmt:|mypy:|pragma|pylint|pyright|ruff)")
 
@@ -69,7 +71,7 @@ class Source:
             text = "".join(["if True:\n"] * shift + rows)
             tree = ast.parse(text)
         except (OSError, SyntaxError) as error:
-            raise ValueError(
+            raise InputError(
                 f"f is {code.co_name}: its source cannot be found, so there are no lines to show."
             ) from error
         self._offset = start - 1 - shift

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rulbook.errors import InputError
 from rulbook.walkthrough._source import Line
 from rulbook.walkthrough._tracer import Call, LineRun
 from rulbook.walkthrough._values import Value
@@ -89,7 +90,7 @@ def _outcome(line: Line, run: LineRun, runs: list[LineRun]) -> str:
 def _matching(key: str, lines: list[Line]) -> int:
     found = [i for i, line in enumerate(lines) if line.rows and line.rows[0].lstrip().startswith(key)]
     if len(found) != 1:
-        raise ValueError(
+        raise InputError(
             f"notes has the key {key!r}, which begins {len(found)} lines of the code: it must begin exactly one."
         )
     return found[0]

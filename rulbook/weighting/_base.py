@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from rulbook.errors import InputError
+
 
 class Weighting(nn.Module, ABC):
     """Maps the gradient norms of the K tasks to K weights.
@@ -48,14 +50,14 @@ class Weighting(nn.Module, ABC):
     def _checked(self, norms: Tensor | None) -> Tensor:
         """Norms of shape (K,) without a graph, in single precision or better: half precision ends at 65504."""
         if norms is None:
-            raise ValueError(
+            raise InputError(
                 f"norms is None: {type(self).__name__} needs the {self.tasks} gradient norms of the tasks."
             )
         if norms.shape != (self.tasks,):
-            raise ValueError(
+            raise InputError(
                 f"norms has shape {tuple(norms.shape)}: it must be ({self.tasks},), one norm for each task."
             )
         norms = norms.detach()
         if bool((norms < 0).any()):
-            raise ValueError(f"norms holds a negative value: {norms.tolist()}. A norm is at least 0.")
+            raise InputError(f"norms holds a negative value: {norms.tolist()}. A norm is at least 0.")
         return norms.to(torch.promote_types(norms.dtype, torch.float32))

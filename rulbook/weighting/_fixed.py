@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from rulbook._check import at_least
+from rulbook.errors import InputError
 from rulbook.weighting._base import Weighting
 
 
@@ -24,7 +25,7 @@ class FixedWeights(Weighting):
     def __init__(self, weights: Sequence[float] = (0.5, 0.5)) -> None:
         values = [at_least("weights", weight, 0) for weight in weights]
         if len(values) < 2 or sum(values) == 0:
-            raise ValueError(f"weights is {list(weights)}: at least two tasks are wanted, and one weight above 0.")
+            raise InputError(f"weights is {list(weights)}: at least two tasks are wanted, and one weight above 0.")
         super().__init__(len(values))
         self.register_buffer("weights", torch.tensor(values, dtype=torch.float64))
 

@@ -12,6 +12,7 @@ from typing import Any
 import traitlets
 
 from rulbook._check import one_of, within
+from rulbook.errors import InputError
 
 __all__ = ["Choice", "Several", "Slider", "Switch"]
 
@@ -53,7 +54,7 @@ class Slider(traitlets.Float[float, float]):
         on_grid = round(number, int(control["digits"]))
         steps = (on_grid - control["low"]) / control["step"]
         if abs(number - on_grid) > 1e-9 or abs(steps - round(steps)) > 1e-6:
-            raise ValueError(
+            raise InputError(
                 f"{self.name} is {value}: it must lie on the grid from {control['low']:g} to {control['high']:g} "
                 f"in steps of {control['step']:g}."
             )

@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from rulbook import palette
+from rulbook.errors import InputError
 
 __all__ = ["LiveFigure"]
 
@@ -56,7 +57,7 @@ class LiveFigure(anywidget.AnyWidget):
     def __init__(self, **values: Any) -> None:
         unknown = sorted(set(values) - set(self.controls()))
         if unknown:
-            raise ValueError(
+            raise InputError(
                 f"{unknown[0]} is no control of {type(self).__name__}: it has {', '.join(self.controls())}."
             )
         super().__init__(_spec=self._describe(), _data=_packed(self.tables()), **values)
@@ -120,7 +121,7 @@ def compose(script: Path) -> str:
     """
     own, imports = re.subn(r'^import \{[^}]*\} from "\./shared\.js";\n', "", script.read_text("utf-8"), flags=re.M)
     if imports != 1:
-        raise ValueError(f'{script.name} must have exactly one import from "./shared.js", of names in braces.')
+        raise InputError(f'{script.name} must have exactly one import from "./shared.js", of names in braces.')
     return _shared() + _squeeze(own)
 
 
