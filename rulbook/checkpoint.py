@@ -18,7 +18,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from rulbook._check import existing_file
-from rulbook.data import Preprocessor
+from rulbook.data import Horizon, Preprocessor
 from rulbook.errors import InputError
 from rulbook.model import DualTaskModel
 
@@ -68,12 +68,14 @@ class Checkpoint:
 
     Attributes:
         model: The network, in evaluation mode.
-        preprocessor: Operating conditions, z-scores, window and cap, as fitted on the training engines.
+        preprocessor: Operating conditions and z-scores, as fitted on the training engines.
+        horizon: Window, cap, health thresholds and unit of time that it was trained with.
         facts: How it came to be: data set, method, seed, selected epoch, versions.
     """
 
     model: DualTaskModel
     preprocessor: Preprocessor
+    horizon: Horizon
     facts: dict[str, Any]
 
 
@@ -82,10 +84,12 @@ def save_checkpoint(
     tensors: dict[str, Tensor],
     model: DualTaskModel,
     preprocessor: Preprocessor,
+    horizon: Horizon,
     facts: dict[str, Any],
 ) -> None:
     """Write ``tensors``, a state of ``model``, to one file from which :func:`load_checkpoint` can predict."""
-    save_tensors(path, tensors, {**facts, "model": model.config_dict(), "preprocessor": preprocessor.to_dict()})
+    parts = {"model": model.config_dict(), "preprocessor": preprocessor.to_dict(), "horizon": horizon.to_dict()}
+    save_tensors(path, tensors, {**facts, **parts})
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -95,15 +99,16 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         ValueError: If the file is missing, damaged, or holds no model.
     """
     tensors, facts = load_tensors(path)
-    if "model" not in facts or "preprocessor" not in facts:
+    if not {"model", "preprocessor", "horizon"} <= set(facts):
         raise InputError(f"checkpoint {str(path)!r} holds no model: give the file best.safetensors of a run.")
     model = DualTaskModel.from_config_dict(facts.pop("model"))
     preprocessor = Preprocessor.from_dict(facts.pop("preprocessor"))
+    horizon = Horizon.from_dict(facts.pop("horizon"))
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
         raise InputError(f"checkpoint {str(path)!r} does not fit the model it names: {error}") from error
-    return Checkpoint(model.eval(), preprocessor, facts)
+    return Checkpoint(model.eval(), preprocessor, horizon, facts)
 
 
 def versions() -> dict[str, str]:

@@ -199,10 +199,11 @@ def _evaluate(args: argparse.Namespace) -> int:
         preprocessor.transform(fleet.test),
         fleet.test,
         last_rul=fleet.test_rul,
-        window=preprocessor.window,
-        max_rul=None if args.uncapped else preprocessor.max_rul,
+        window=checkpoint.horizon.window,
+        max_rul=None if args.uncapped else checkpoint.horizon.max_rul,
+        thresholds=checkpoint.horizon.thresholds,
     )
-    result = evaluate(checkpoint.model, windows, max_rul=preprocessor.max_rul)
+    result = evaluate(checkpoint.model, windows, max_rul=checkpoint.horizon.max_rul)
     scores = result.scores()
     picture = Path(args.out or Path(args.checkpoint).with_name(f"evaluation-{dataset}.png"))
     save_figure(predicted_against_true(result, title=dataset), picture)

@@ -70,7 +70,7 @@ def run_experiment(
         on_epoch=on_epoch,
         watched={"test": data.test} if len(data.test) else {},
     )
-    test = evaluate(result.model, data.test, max_rul=data.preprocessor.max_rul)
+    test = evaluate(result.model, data.test, max_rul=data.horizon.max_rul)
     facts = data.describe()
     name = f"{facts['subset']}, {config.method}, seed {config.seed}"
     for file, figure in {
@@ -116,7 +116,7 @@ def other_protocols(result: TrainingResult, data: Prepared) -> dict[str, dict[st
     ``all_windows``: every window of each test engine, labels capped, so that long-lived engines count more.
     ``best_test_epoch``: the epoch with the lowest test RMSE, which nobody can know without the answers.
     """
-    max_rul = data.preprocessor.max_rul
+    max_rul = data.horizon.max_rul
     uncapped = evaluate(result.model, data.test.capped_at(None), max_rul=max_rul).scores()
     all_windows = evaluate(result.model, data.test_all, max_rul=max_rul).scores()
     best = result.history.iloc[int(result.history["test_rmse"].argmin())]

@@ -33,9 +33,9 @@ def predict(checkpoint: Checkpoint, frame: pd.DataFrame, *, every_cycle: bool = 
     preprocessor = checkpoint.preprocessor
     frame = frame.sort_values(["unit", "cycle"], kind="stable").reset_index(drop=True)
     cut = all_windows if every_cycle else last_windows
-    windows = cut(preprocessor.transform(frame), frame, last_rul=None, window=preprocessor.window)
+    windows = cut(preprocessor.transform(frame), frame, last_rul=None, window=checkpoint.horizon.window)
     parts = [
-        checkpoint.model.predict(torch.from_numpy(windows.gather(index)), max_rul=preprocessor.max_rul)
+        checkpoint.model.predict(torch.from_numpy(windows.gather(index)), max_rul=checkpoint.horizon.max_rul)
         for index in np.array_split(np.arange(len(windows)), max(1, len(windows) // 1024))
     ]
     rul, probabilities = (torch.cat(column).numpy() for column in zip(*parts, strict=True))

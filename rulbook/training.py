@@ -151,7 +151,7 @@ class _Run:
         self.label = f"{self.method.label}, seed {config.seed}"
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.windows = TensorWindows(data.train, self.device)
-        self.max_rul = data.preprocessor.max_rul
+        self.max_rul = data.horizon.max_rul
         self.epoch, self.rows, self.probes = 0, list[dict[str, float]](), list[dict[str, float]]()
         self.best: dict[str, Tensor] = {}
 
@@ -274,7 +274,14 @@ class _Run:
         if self.best_epoch() == self.epoch:
             facts = {"config": asdict(self.config), "best_epoch": self.epoch, "versions": versions()}
             facts |= {"data": self.data.describe(), "validation": self.rows[-1]}
-            save_checkpoint(self.folder / "best.safetensors", self.best, self.model, self.data.preprocessor, facts)
+            save_checkpoint(
+                self.folder / "best.safetensors",
+                self.best,
+                self.model,
+                self.data.preprocessor,
+                self.data.horizon,
+                facts,
+            )
         optimizer = self.optimizer.state_dict()
         tensors = {
             f"optimizer/{index}/{name}": value

@@ -36,14 +36,14 @@ def test_windows(fleet: Fleet, checkpoint: Checkpoint) -> Windows:
     """Every window of every test engine, labels not capped."""
     preprocessor = checkpoint.preprocessor
     features = preprocessor.transform(fleet.test)
-    return all_windows(features, fleet.test, last_rul=fleet.test_rul, window=preprocessor.window, max_rul=None)
+    return all_windows(features, fleet.test, last_rul=fleet.test_rul, window=checkpoint.horizon.window, max_rul=None)
 
 
 def life(windows: Windows, engine: int, checkpoint: Checkpoint) -> dict[str, list[float]]:
     """Cycle, true RUL, predicted RUL and the three health probabilities of one engine's windows."""
     own = windows.of_engines([engine])
     x, true_rul, _ = own.tensors()
-    rul, probabilities = checkpoint.model.predict(x, max_rul=checkpoint.preprocessor.max_rul)
+    rul, probabilities = checkpoint.model.predict(x, max_rul=checkpoint.horizon.max_rul)
     return {
         "cycle": own.cycle.tolist(),
         "true_rul": [int(value) for value in true_rul],

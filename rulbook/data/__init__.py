@@ -23,6 +23,7 @@ from rulbook.data.facts import (
 )
 from rulbook.data.fetch import cache_folder, download_cmapss
 from rulbook.data.fleet import Fleet, engine_runs
+from rulbook.data.horizon import Horizon
 from rulbook.data.labels import cap, health_labels, rul_labels
 from rulbook.data.prepare import Prepared, prepare
 from rulbook.data.preprocess import Preprocessor
@@ -45,6 +46,7 @@ __all__ = [
     "SUBSETS",
     "WINDOW",
     "Fleet",
+    "Horizon",
     "Prepared",
     "Preprocessor",
     "Windows",

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rulbook.data.facts import SENSORS_14, SETTINGS
+from rulbook.data.horizon import Horizon
 from rulbook.errors import InputError
 
 __all__ = ["EngineRuns", "Fleet", "engine_runs", "require_rows"]
@@ -31,6 +32,7 @@ class Fleet:
         test_rul: True RUL of each test engine after its last cycle, in the order of ``test``, in cycles.
         settings: The columns that say how the engine was operated.
         sensors: The columns that a model should see.
+        horizon: Window, cap, health thresholds and unit of time that suit these machines.
     """
 
     subset: str
@@ -39,6 +41,7 @@ class Fleet:
     test_rul: NDArray[np.float64]
     settings: tuple[str, ...] = SETTINGS
     sensors: tuple[str, ...] = SENSORS_14
+    horizon: Horizon = Horizon()  # noqa: RUF009
 
     def __repr__(self) -> str:
         return (

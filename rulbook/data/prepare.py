@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rulbook._check import one_of
-from rulbook.data.facts import MAX_RUL, WINDOW
 from rulbook.data.fleet import Fleet
+from rulbook.data.horizon import Horizon
 from rulbook.data.preprocess import Preprocessor
 from rulbook.data.splits import cut_engines, split_engines
 from rulbook.data.windows import (
@@ -32,6 +32,7 @@ class Prepared:
 
     Attributes:
         preprocessor: Fitted on the training engines alone.
+        horizon: Window, cap, health thresholds and unit of time of all windows here.
         train: Every window of the training engines.
         validation: Windows of engines held out from training: every one, or those at random cuts.
         test: The last window of each test engine, labels capped.
@@ -41,6 +42,7 @@ class Prepared:
     """
 
     preprocessor: Preprocessor
+    horizon: Horizon
     train: Windows
     validation: Windows
     test: Windows
@@ -67,8 +69,9 @@ class Prepared:
 def prepare(
     fleet: Fleet,
     *,
-    window: int = WINDOW,
-    max_rul: float = MAX_RUL,
+    window: int | None = None,
+    max_rul: float | None = None,
+    thresholds: tuple[float, float] | None = None,
     last_rul: float = 0,
     n_conditions: int | None = None,
     validation_fraction: float = 0.2,
@@ -80,8 +83,9 @@ def prepare(
 
     Args:
         fleet: From :func:`load_cmapss`, :func:`demo_fleet` or :func:`fleet_from_frame`.
-        window: Cycles per window.
-        max_rul: Cap on all labels, in cycles.
+        window: Cycles per window. None, here and in the next two: as the fleet's horizon has it.
+        max_rul: Cap on all labels and predictions, in cycles.
+        thresholds: Of the health classes, in cycles, the larger first.
         last_rul: RUL at the last cycle of an engine run to failure, in cycles: 0 here, 1 in other codes.
         n_conditions: Operating conditions, see :class:`Preprocessor`.
         validation_fraction: Share of the training engines held out to choose the epoch; 0 holds out none.
@@ -96,6 +100,8 @@ def prepare(
         ValueError: If an argument is out of range, the fleet has one training engine and one is to be held out, or
             ``validation_cuts`` is asked for windows split at random.
     """
+    horizon = fleet.horizon.with_(window=window, max_rul=max_rul, thresholds=thresholds)
+    cut_like: dict[str, Any] = {"window": horizon.window, "max_rul": horizon.max_rul, "thresholds": horizon.thresholds}
     by_engine = one_of("split", split, ("engines", "windows")) == "engines"
     if validation_cuts is not None and not by_engine:
         raise InputError(f"validation_cuts is {validation_cuts}: it needs split='engines', and split is {split!r}.")
@@ -104,28 +110,22 @@ def prepare(
         n_conditions=n_conditions,
         sensors=fleet.sensors,
         settings=fleet.settings,
-        window=window,
-        max_rul=max_rul,
         random_state=seed,
     ).fit(fleet.train[fleet.train["unit"].isin(kept)])
-    window, max_rul = preprocessor.window, preprocessor.max_rul
     features = preprocessor.transform(fleet.train)
-    run_to_failure = training_windows(features, fleet.train, window=window, max_rul=max_rul, last_rul=last_rul)
+    run_to_failure = training_windows(features, fleet.train, last_rul=last_rul, **cut_like)
     if by_engine:
         train, validation = run_to_failure.of_engines(kept), run_to_failure.of_engines(held_out)
     else:
         train, validation = split_windows_at_random(run_to_failure, fraction=validation_fraction, seed=seed)
     if validation_cuts is not None:
         held_out_rows = fleet.train[fleet.train["unit"].isin(held_out)]
-        cut, rul = cut_engines(held_out_rows, seed=seed, cuts=validation_cuts, shortest=window)
-        validation = last_windows(
-            preprocessor.transform(cut), cut, last_rul=rul + last_rul, window=window, max_rul=max_rul
-        )
+        cut, rul = cut_engines(held_out_rows, seed=seed, cuts=validation_cuts, shortest=horizon.window)
+        validation = last_windows(preprocessor.transform(cut), cut, last_rul=rul + last_rul, **cut_like)
     features = preprocessor.transform(fleet.test)
-    test_all = all_windows(features, fleet.test, last_rul=fleet.test_rul, window=window, max_rul=max_rul)
+    test_all = all_windows(features, fleet.test, last_rul=fleet.test_rul, **cut_like)
     settings = {
-        "window": window,
-        "max_rul": max_rul,
+        **horizon.to_dict(),
         "last_rul": last_rul,
         "n_conditions": n_conditions,
         "validation_fraction": validation_fraction,
@@ -138,4 +138,4 @@ def prepare(
         "validation_units": held_out.tolist(),
     }
     test = test_all.take(last_of_each(test_all))
-    return Prepared(preprocessor, train, validation, test, test_all, fleet.subset, settings)
+    return Prepared(preprocessor, horizon, train, validation, test, test_all, fleet.subset, settings)

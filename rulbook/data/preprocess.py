@@ -15,8 +15,8 @@ import pandas as pd
 from jaxtyping import Float32, Int
 from numpy.typing import NDArray
 
-from rulbook._check import above, whole
-from rulbook.data.facts import MAX_RUL, SENSORS_14, SETTINGS, WINDOW
+from rulbook._check import whole
+from rulbook.data.facts import SENSORS_14, SETTINGS
 from rulbook.data.fleet import require_columns, require_rows
 from rulbook.errors import InputError
 
@@ -49,8 +49,6 @@ class Preprocessor:
             them (or as many as there are distinct settings, if those are fewer), else one.
         sensors: The columns that become features, in this order.
         settings: The columns that tell conditions apart; may be empty, which makes one condition.
-        window: Cycles per window; kept here so that a checkpoint knows it.
-        max_rul: Cap on the labels in cycles; kept here so that a checkpoint knows it.
         random_state: Seed of k-means.
 
     Attributes:
@@ -73,8 +71,6 @@ class Preprocessor:
         n_conditions: int | None = None,
         sensors: Sequence[str] = SENSORS_14,
         settings: Sequence[str] = SETTINGS,
-        window: int = WINDOW,
-        max_rul: float = MAX_RUL,
         random_state: int = 0,
     ) -> None:
         self.n_conditions = None if n_conditions is None else whole("n_conditions", n_conditions, 1)
@@ -83,8 +79,6 @@ class Preprocessor:
             raise InputError("sensors is empty: at least one column is needed.")
         if not self.settings and (n_conditions or 1) > 1:
             raise InputError(f"settings is empty but n_conditions is {n_conditions}: conditions are told by settings.")
-        self.window = whole("window", window, 1)
-        self.max_rul = above("max_rul", max_rul, 0)
         self.random_state = whole("random_state", random_state, 0)
 
     def fit(self, frame: pd.DataFrame) -> Preprocessor:
@@ -160,7 +154,7 @@ class Preprocessor:
     def to_dict(self) -> dict[str, Any]:
         """Settings and fitted statistics as numbers, lists and strings; JSON keeps them exactly."""
         self._require_fitted()
-        settings = ("n_conditions", "window", "max_rul", "random_state")
+        settings = ("n_conditions", "random_state")
         return {
             **{name: getattr(self, name) for name in settings},
             "sensors": list(self.sensors),
@@ -177,7 +171,7 @@ class Preprocessor:
             ValueError: If an entry is missing, unknown, not finite or does not fit the others.
         """
         fitted = ("centroids_", "means_", "stds_", "scales_", "reach_")
-        expected = {"n_conditions", "sensors", "settings", "window", "max_rul", "random_state", *fitted}
+        expected = {"n_conditions", "sensors", "settings", "random_state", *fitted}
         if set(state) != expected:
             differing = ", ".join(sorted(expected.symmetric_difference(state)))
             raise InputError(f"state does not hold what a preprocessor needs: {differing} is missing or unknown.")
@@ -206,7 +200,7 @@ class Preprocessor:
 
     def __repr__(self) -> str:
         fitted = f"{len(self.means_)} conditions" if hasattr(self, "means_") else "not fitted"
-        return f"Preprocessor({fitted}, {len(self.sensors)} sensors, window={self.window}, max_rul={self.max_rul:g})"
+        return f"Preprocessor({fitted}, {len(self.sensors)} sensors)"
 
     def _require_fitted(self) -> None:
         if not hasattr(self, "means_"):

@@ -93,12 +93,12 @@ def test_the_unit_of_a_sensor_does_not_matter(factor, offset):
 
 
 def test_round_trip_through_json_is_exact(fleet):
-    fitted = Preprocessor(window=25, max_rul=110).fit(fleet.train)
+    fitted = Preprocessor(random_state=7).fit(fleet.train)
     again = Preprocessor.from_dict(json.loads(json.dumps(fitted.to_dict())))
     assert again == fitted
-    assert (again.window, again.max_rul, again.sensors) == (25, 110.0, SENSORS_14)
+    assert (again.random_state, again.sensors) == (7, SENSORS_14)
     np.testing.assert_array_equal(again.transform(fleet.test), fitted.transform(fleet.test))
-    assert again != Preprocessor(window=25, max_rul=110).fit(fleet.test)
+    assert again != Preprocessor(random_state=7).fit(fleet.test)
 
 
 def test_settings_never_seen_are_told(fleet):
@@ -139,8 +139,6 @@ def test_bad_arguments_and_states(fleet):
         Preprocessor(settings=[], n_conditions=3)
     with pytest.raises(ValueError, match="n_conditions is 0"):
         Preprocessor(n_conditions=0)
-    with pytest.raises(ValueError, match="max_rul is -1"):
-        Preprocessor(max_rul=-1)
     with pytest.raises(ValueError, match="n_conditions is 2 but the table holds 1 distinct settings only"):
         Preprocessor(n_conditions=2, sensors=["x"], settings=["mode"]).fit(small([1.0, 1.0], [1.0, 2.0]))
     with pytest.raises(RuntimeError, match="not fitted"):
