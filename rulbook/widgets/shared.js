@@ -236,6 +236,8 @@ const drag = (scene, controls, set, signal) => {
 };
 
 export const figure = (draw) => ({
+  // What a figure draws can be asked without a page: tests hold it to what Python computes.
+  draw,
   render({ model, el }) {
     const { title, alt, hint, controls: declared, colors } = model.get("_spec");
     const data = unpacked(model.get("_data"));
