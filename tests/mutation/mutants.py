@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,8 @@ class Mutant:
 def find(root: Path, file: str) -> list[Mutant]:
     """Every mutant of one file that still parses and differs from it."""
     text = (root / file).read_text(encoding="utf-8")
+    if file.endswith(".js"):
+        return list(_in_javascript(file, text))
     tree = ast.parse(text)
     finder = _Finder(file, text)
     finder.visit(tree)
@@ -64,6 +67,30 @@ def find(root: Path, file: str) -> list[Mutant]:
         if ast.dump(changed) != original:
             found.append(mutant)
     return found
+
+
+_SCRIPT = re.compile(
+    r"""(?P<left>//.*|"[^"\n]*"|'[^'\n]*'|^import.*)|(?P<number>(?<![\w.#])\d+(?:\.\d+)?(?:e-?\d+)?(?![\w.]))"""
+    r"""|(?P<operator> (?:<=|>=|<|>|===|!==|\+|-|\*|/|&&|\|\|) )|(?P<name>\bMath\.(?:min|max)\b)""",
+    re.MULTILINE,
+)
+_OPERATORS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "===": "!==", "!==": "===", "+": "-", "-": "+", "*": "/"}
+_OPERATORS |= {"/": "*", "&&": "||", "||": "&&"}
+
+
+def _in_javascript(file: str, text: str) -> Iterator[Mutant]:
+    """Numbers, operators and extremes of a script, outside of comments and quoted words."""
+    for match in _SCRIPT.finditer(text):
+        old, kind = match.group(), match.lastgroup or ""
+        if kind == "left":
+            continue
+        if kind == "number":
+            new = str(int(old) + 1) if old.isdigit() else f"{float(old) * 1.5:g}"
+        elif kind == "operator":
+            new = f" {_OPERATORS[old.strip()]} "
+        else:
+            new = "Math.max" if old.endswith("min") else "Math.min"
+        yield Mutant(file, text.count("\n", 0, match.start()) + 1, match.start(), old, new, kind)
 
 
 def draw(mutants: list[Mutant], count: int, seed: int) -> list[Mutant]:
@@ -123,7 +150,7 @@ class _Finder(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import) -> None: ...
 
-    visit_ImportFrom = visit_Import
+    visit_ImportFrom = visit_Import  # noqa: N815
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         if node.name in {"__repr__", "extra_repr", "__str__"}:
@@ -134,7 +161,7 @@ class _Finder(ast.NodeVisitor):
         for child in self.without_docstring(node.body):
             self.visit(child)
 
-    visit_AsyncFunctionDef = visit_FunctionDef
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         for child in self.without_docstring(node.body):

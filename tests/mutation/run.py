@@ -8,6 +8,7 @@ is noticed too. Results are written as they come, and the same command goes on w
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shutil
@@ -65,7 +66,7 @@ def _arguments() -> argparse.Namespace:
 def _plan(args: argparse.Namespace) -> list[Mutant]:
     if args.named:
         return list(_named())
-    files = args.files or sorted(_targets())
+    files = [str(Path(file)) for file in args.files] or sorted(_targets())
     mutants = [mutant for file in files for mutant in find(ROOT, file)]
     return draw(mutants, args.count, args.seed)
 
@@ -75,7 +76,7 @@ def _targets() -> dict[str, list[str]]:
     with (HERE / "targets.toml").open("rb") as file:
         table: dict[str, list[str]] = tomllib.load(file)
     return {
-        str(path.relative_to(ROOT)): tests
+        str(path.relative_to(ROOT)): [test.replace("{Class}", path.stem.title().replace("_", "")) for test in tests]
         for pattern, tests in table.items()
         for path in sorted(ROOT.glob(pattern))
         if path.name != "__init__.py" or "__init__" in pattern
@@ -98,6 +99,7 @@ def _named() -> Iterator[Mutant]:
 
 def _covered(files: list[str], work: Path) -> dict[str, dict[int, list[str]]]:
     """For each file and line the tests that run it, quickest first; from one covered run of their tests."""
+    files = [file for file in files if file.endswith(".py")]
     tests = sorted({test for file in files for test in _targets().get(file, [])})
     data = work / "covered.json"
     stamp = max(path.stat().st_mtime for folder in ("rulbook", "tests") for path in (ROOT / folder).rglob("*.py"))
@@ -117,7 +119,7 @@ def _covered(files: list[str], work: Path) -> dict[str, dict[int, list[str]]]:
             raise SystemExit(f"The tests do not pass without any mutant: see {durations}.")
         kept = {"tests": tests, "lines": _lines(work / ".coverage", durations.read_text(encoding="utf-8"))}
         data.write_text(json.dumps(kept), encoding="utf-8")
-    return {file: {int(line): names for line, names in rows.items()} for file, rows in kept["lines"].items()}
+    return {file: {int(line): names for line, names in rows.items()} for file, rows in kept.get("lines", {}).items()}
 
 
 def _lines(database: Path, log: str) -> dict[str, dict[int, list[str]]]:
@@ -163,6 +165,11 @@ def _outcomes(
         for copy in free:
             ignore = shutil.ignore_patterns(".git", ".venv", "_build", "__pycache__", ".mypy_cache", ".ruff_cache")
             shutil.copytree(ROOT, copy, ignore=ignore)
+        # Where nothing is changed nothing may be noticed.
+        every = sorted({test for mutant in todo for test in _tests_of(mutant, covered)[:3]})[:60]
+        _, status = os.waitpid(_fork(free[0], every, work / "unchanged.log"), 0)
+        if os.waitstatus_to_exitcode(status) != 0:
+            raise SystemExit(f"Tests fail in a copy without any mutant: see {work / 'unchanged.log'}.")
         running: dict[int, tuple[Mutant, Path, float, float]] = {}
         waiting = list(todo)
         while waiting or running:
@@ -195,6 +202,9 @@ def _outcomes(
 
 
 def _tests_of(mutant: Mutant, covered: dict[str, dict[int, list[str]]]) -> list[str]:
+    if mutant.file.endswith(".js"):
+        # No run of Python tells which test runs a script's line: ask those that name its figure, or all.
+        return _targets()[mutant.file]
     rows = covered.get(mutant.file, {})
     last = mutant.line + mutant.old.count("\n")
     tests = [test for line in range(mutant.line, last + 1) for test in rows.get(line, [])]
@@ -219,7 +229,7 @@ def _fork(copy: Path, tests: list[str], log: Path) -> int:
         import pytest
 
         code = int(pytest.main([*_PYTEST, f"--rootdir={copy}", *tests]))
-    except BaseException:  # noqa: BLE001 - a child must never go on as its parent
+    except BaseException:  # A child must never go on as its parent.
         code = 1
     os._exit(code)
 
@@ -231,18 +241,9 @@ def _environment(root: Path) -> dict[str, str]:
 def _load_heavy_libraries() -> None:
     """Before the forks, so that each child finds them loaded; nothing of rulbook, which each child imports itself."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    import hypothesis
-    import jaxtyping
-    import matplotlib.pyplot
-    import pandas
-    import playwright.sync_api
-    import pytest
-    import safetensors.torch
-    import scipy.stats
-    import sklearn.cluster
-    import torch
-    import torchjd  # noqa: F401
-
+    libraries = "hypothesis jaxtyping matplotlib.pyplot pandas playwright.sync_api pytest safetensors.torch scipy.stats"
+    for library in (*libraries.split(), "sklearn.cluster", "torch", "torchjd"):
+        importlib.import_module(library)
     assert "rulbook" not in sys.modules
 
 
