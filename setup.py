@@ -1,9 +1,11 @@
-"""The one step that pyproject.toml cannot state: measured results and exercise sources travel with the package.
+"""Two steps that pyproject.toml cannot state: what travels with the package, and a README that stands alone.
 
-They stand once, in the folders where the book reads them. The wheel gets a copy below ``rulbook/_shipped``, in the same
-layout, so that ``rulbook._files`` finds them anywhere.
+Measured results and exercise sources stand once, in the folders where the book reads them. The wheel gets a copy below
+``rulbook/_shipped``, in the same layout, so that ``rulbook._files`` finds them anywhere. And its description leaves out
+pictures and links to files that only a clone has.
 """
 
+import re
 from pathlib import Path
 
 from setuptools import setup
@@ -39,4 +41,15 @@ class BuildWithResults(build_py):
         return [(source, shipped / source) for pattern in SHIPPED for source in sorted(Path().glob(pattern))]
 
 
-setup(cmdclass={"build_py": BuildWithResults})
+def description() -> str:
+    """The README without what points into the repository."""
+    text = Path("README.md").read_text(encoding="utf-8")
+    text = re.sub(r"^!\[[^\]]*\]\((?!https:)[^)]*\)\n+", "", text, flags=re.MULTILINE)
+    return re.sub(r"\[([^\]]*)\]\((?!https:)[^)]*\)", r"\1", text)
+
+
+setup(
+    cmdclass={"build_py": BuildWithResults},
+    long_description=description(),
+    long_description_content_type="text/markdown",
+)
