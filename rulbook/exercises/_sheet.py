@@ -87,6 +87,11 @@ class Sheet:
     exercises: list[ExerciseCells]
 
     @property
+    def file_name(self) -> str:
+        """What its notebooks are called, without their ending: a chapter's own notebook has the name without prefix."""
+        return f"exercises-{self.name}"
+
+    @property
     def cells(self) -> list[Cell]:
         """All cells in their order."""
         return [*self.opening, *(cell for exercise in self.exercises for cell in exercise.cells)]

@@ -64,8 +64,12 @@ def export(folder: Path, *, chapter: int | None = None, otter: bool = False) -> 
     if otter:
         writers["otter"] = otter_notebook
     sheets = [read_sheet(path) for number, path in sources.items() if chapter in (None, number)]
+    # No two files of a class have one name: somebody will put them into one folder.
+    suffix = {"instructor": "-instructor"}
     wanted = [
-        (folder / kind / f"{sheet.name}.ipynb", write, sheet) for sheet in sheets for kind, write in writers.items()
+        (folder / kind / f"{sheet.file_name}{suffix.get(kind, '')}.ipynb", write, sheet)
+        for sheet in sheets
+        for kind, write in writers.items()
     ]
     for path, _, _ in wanted:
         if path.exists():
