@@ -6,68 +6,90 @@ PORT ?= 8000
 export OMP_NUM_THREADS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install -qq --constraint constraints.txt
+# Tools run as modules: their scripts remember where .venv was made, and a folder that was moved is elsewhere. Two have no `-m`.
+JUPYTER_BOOK := $(BIN)/python -c 'from jupyter_book.cli.main import main; main()'
+JUPYTER_EXECUTE := $(BIN)/python -c 'from nbclient.cli import main; main()'
 CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md book/results.md notebooks/[0-9]*.ipynb))))
 NOTEBOOKS := $(wildcard notebooks/[0-9]*.ipynb notebooks/results.ipynb notebooks/exercises/*-solutions.ipynb)
 PACKAGE := $(shell find rulbook -name '*.py' -o -name '*.js' -o -name '*.css')
 RESULTS := $(wildcard book/results/*.csv book/results/*.json)
+PAGES := $(sort $(shell find book notebooks -name '.*' -prune -o -type f -print))
 
-.PHONY: help book serve lab sync setup test pin clean
+.PHONY: help book serve lab sync setup test pin clean clean-venv FORCE
 
 help:
-	@echo "make book    build the book from its stored outputs into _build/html"
-	@echo "make test    install everything and run every check"
-	@echo "make serve   build the book and serve it on http://127.0.0.1:$(PORT)/"
-	@echo "make lab     open the notebooks in JupyterLab"
-	@echo "make setup   install everything that the checks need"
-	@echo "make sync    pair book/ with notebooks/ and rerun each chapter that changed"
-	@echo "make pin     renew constraints.txt from the newest versions that fit"
-	@echo "make clean   remove what was built; .venv stays"
+	@echo "make book        build the book from its stored outputs into _build/html"
+	@echo "make test        install everything and run every check"
+	@echo "make serve       build the book and serve it on http://127.0.0.1:$(PORT)/"
+	@echo "make lab         open the notebooks in JupyterLab"
+	@echo "make setup       install everything that the checks need"
+	@echo "make sync        pair book/ with notebooks/ and rerun each chapter that changed"
+	@echo "make pin         renew constraints.txt from the newest versions that fit"
+	@echo "make clean       remove what was built; .venv stays"
+	@echo "make clean-venv  remove .venv: the next command sets it up anew"
 
-book: $(VENV)/.book _build/outline
-	$(BIN)/jupyter-book build . -W --keep-going --quiet >/dev/null
+book: _build/html/index.html
 	@echo "Open $(CURDIR)/_build/html/index.html"
 
+_build/html/index.html: $(VENV)/.book _build/outline _build/pages $(PAGES)
+	$(JUPYTER_BOOK) build . -W --keep-going --quiet >/dev/null
+	@touch $@
+
 serve: book
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2>/dev/null || \
+	  { echo "Port $(PORT) is taken: name another one with 'make serve PORT=8001'." >&2; exit 1; }
 	@echo "Serving on http://127.0.0.1:$(PORT)/ (Ctrl+C stops)"
-	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 lab: $(VENV)/.lab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/python -m jupyterlab notebooks
 
 sync: $(CHAPTERS:%=_build/sync/%) _build/sync/exercises
 
 setup: $(VENV)/.test
 
 test: setup
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not clock" --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg $(NOTEBOOKS) tests
 	$(BIN)/python -m pytest -m clock tests
 
 # Each set-up is a mark in .venv, older than what it was made from when that has changed.
 
-$(VENV)/.python:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-	  { echo "Python 3.11, 3.12 or 3.13 is needed: name one with 'make PYTHON=python3.12 ...'." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	@touch $@
+# What pip says goes into a file: of a failure its end is shown, with what to do. Killed, it leaves `.unfinished` behind.
+define install
+@touch $(VENV)/.unfinished
+@$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt $(1) >$(VENV)/pip.log 2>&1 </dev/null || \
+  { rc=$$?; [ $$rc -ge 128 ] || rm -f $(VENV)/.unfinished; tail -n 25 $(VENV)/pip.log >&2; \
+    echo "Installing failed with the lines above; $(VENV)/pip.log has them all. If the network or the disk was at fault, repair" >&2; \
+    echo "that and run the same command again. Else 'make clean-venv', and again." >&2; exit 1; }
+@rm -f $(VENV)/.unfinished
+endef
+
+# venv.py touches the mark only when .venv is new or another one, so that nothing else is redone.
+$(VENV)/.python: FORCE
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 8))' || \
+	  { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed: name one with 'make PYTHON=/path/to/python3.12 ...'. README.md says how to get one." >&2; exit 1; }
+	@$(PYTHON) .ci/venv.py $(VENV) $(if $(filter file,$(origin PYTHON)),,--named)
 
 $(VENV)/.pip: $(VENV)/.python constraints.txt
-	$(PIP_INSTALL) --upgrade pip
+	$(call install,--upgrade pip)
 	@touch $@
 
 $(VENV)/.book: $(VENV)/.pip pyproject.toml
-	$(PIP_INSTALL) --group book
+	@echo "Installing what the book needs into $(VENV): 260 MB, a minute or two. Watch it with: tail -f $(VENV)/pip.log"
+	$(call install,--group book)
 	@touch $@
 
 $(VENV)/.lab: $(VENV)/.pip pyproject.toml
-	$(PIP_INSTALL) --group lab --editable .
+	@echo "Installing what the notebooks need into $(VENV): 2 GB, on Linux with CUDA 6 GB, some minutes. Watch it with: tail -f $(VENV)/pip.log"
+	$(call install,--group lab --editable '.[all]')
 	@touch $@ $(VENV)/.book
 
 $(VENV)/.test: $(VENV)/.pip pyproject.toml
-	$(PIP_INSTALL) --group test --editable .
+	@echo "Installing what the checks need into $(VENV): 2 GB, on Linux with CUDA 6 GB, some minutes. Watch it with: tail -f $(VENV)/pip.log"
+	$(call install,--group test --editable '.[all]')
 	@touch $@ $(VENV)/.lab $(VENV)/.book
 
 # A new outline or setting changes every page, so the next build starts from nothing.
@@ -76,13 +98,18 @@ _build/outline: _toc.yml _config.yml
 	@mkdir -p $(@D)
 	@touch $@
 
+# A page that was removed leaves no newer file behind, but a shorter list.
+_build/pages: FORCE
+	@mkdir -p $(@D)
+	@echo $(PAGES) | cmp -s - $@ || echo $(PAGES) > $@
+
 # A chapter is rerun when its text, its notebook, a measurement or the package is newer than its last run.
 .SECONDEXPANSION:
 _build/sync/%: $$(wildcard book/$$*.md notebooks/$$*.ipynb) $(PACKAGE) $(RESULTS) $(VENV)/.lab
 	@mkdir -p $(@D) notebooks
-	$(BIN)/jupytext --quiet --sync $(firstword $(wildcard book/$*.md notebooks/$*.ipynb))
-	$(BIN)/jupyter execute --inplace --NotebookClient.coalesce_streams=True notebooks/$*.ipynb
-	$(BIN)/jupytext --quiet --sync notebooks/$*.ipynb
+	$(BIN)/python -m jupytext --quiet --sync $(firstword $(wildcard book/$*.md notebooks/$*.ipynb))
+	$(JUPYTER_EXECUTE) --inplace --NotebookClient.coalesce_streams=True notebooks/$*.ipynb
+	$(BIN)/python -m jupytext --quiet --sync notebooks/$*.ipynb
 	@touch $@
 
 _build/sync/exercises: $(wildcard book/exercises/[0-9]*.md) $(PACKAGE) $(VENV)/.lab
@@ -95,10 +122,13 @@ pin:
 	rm -rf .venv-pin
 	$(PYTHON) -m venv .venv-pin
 	.venv-pin/bin/python -m pip install --quiet --upgrade pip
-	.venv-pin/bin/python -m pip install --quiet --group test --editable . $$(grep '^torch==' constraints.txt)
+	.venv-pin/bin/python -m pip install --quiet --group test --editable '.[all]' $$(grep '^torch==' constraints.txt)
 	{ sed '/^[^#]/,$$d' constraints.txt; .venv-pin/bin/python -m pip freeze --all --exclude-editable | sed 's/+cpu$$//'; } > .venv-pin/constraints.txt
 	mv .venv-pin/constraints.txt constraints.txt
 	rm -rf .venv-pin
 
 clean:
 	rm -rf _build
+
+clean-venv:
+	rm -rf $(VENV)

@@ -1,6 +1,7 @@
 """rulbook: three losses for predicting how long a machine will still live, derived, tested and measured.
 
 Importing the package is light: a submodule, and torch with it, is loaded when it is first used.
+The exercises and the derivations need NumPy alone; what needs more says which extra to install.
 """
 
 from __future__ import annotations
@@ -8,7 +9,11 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+from rulbook._needs import guide_imports
+
 __version__ = "0.1.0"
+
+guide_imports()
 
 _SUBMODULES = (
     "checkpoint",

@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from rulbook._check import finite, flat, not_empty, one_of, same_length, whole, within
+from rulbook._needs import needed
 from rulbook.errors import InputError
 from rulbook.results import read_table, results_folder
 
@@ -234,7 +235,8 @@ def bootstrap_interval(
 
 def wilcoxon_p(differences: ArrayLike) -> float:
     """The p-value of the exact two-sided Wilcoxon signed-rank test that the differences scatter around zero."""
-    from scipy.stats import wilcoxon
+    with needed():
+        from scipy.stats import wilcoxon
 
     numbers = flat("differences", differences)
     not_empty("differences", numbers)

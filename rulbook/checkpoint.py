@@ -18,6 +18,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from rulbook._check import existing_file
+from rulbook._needs import needed
 from rulbook.data import Horizon, Preprocessor
 from rulbook.errors import InputError
 from rulbook.model import DualTaskModel
@@ -116,9 +117,11 @@ def versions() -> dict[str, str]:
     import platform
 
     import numpy
-    import sklearn
 
     import rulbook
+
+    with needed():
+        import sklearn
 
     return {
         "rulbook": rulbook.__version__,

@@ -20,6 +20,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from rulbook._needs import needed
 from rulbook.checkpoint import versions, write_atomically
 from rulbook.data import Prepared
 from rulbook.evaluation import evaluate
@@ -144,7 +145,8 @@ def gradient_quartiles(probes: pd.DataFrame) -> dict[str, Any] | None:
 
 def save_figure(figure: Any, path: Path) -> None:
     """Write a figure to ``path`` and let go of it."""
-    import matplotlib.pyplot as plt
+    with needed():
+        import matplotlib.pyplot as plt
 
     figure.savefig(path)
     plt.close(figure)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rulbook._needs import needed
 from rulbook.errors import InputError
 from rulbook.gradients import StepReport
 
@@ -85,7 +86,8 @@ class StepHistory:
         Args:
             tasks: The name of each task, for the legend.
         """
-        import matplotlib.pyplot as plt
+        with needed():
+            import matplotlib.pyplot as plt
 
         from rulbook.palette import METHOD_COLORS, OTHERS
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rulbook._check import one_of
+from rulbook._needs import needed
 
 METHOD_COLORS: dict[str, str] = {
     "baseline": "#7a7a7a",
@@ -55,8 +56,9 @@ def method_style(method: str) -> MethodStyle:
 
 def use_book_style() -> None:
     """Set matplotlib to the look of the book: quiet axes, readable type, room for a title that says what to see."""
-    import matplotlib as mpl
-    from cycler import cycler
+    with needed():
+        import matplotlib as mpl
+        from cycler import cycler
 
     mpl.rcParams.update(
         {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from rulbook._needs import needed
 from rulbook.metrics import rmse
 from rulbook.palette import ACCENT, METHOD_COLORS, OTHERS, use_book_style
 
@@ -25,7 +26,8 @@ def learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
         history: As in :class:`rulbook.training.TrainingResult`.
         title: Put before what the picture says.
     """
-    import matplotlib.pyplot as plt
+    with needed():
+        import matplotlib.pyplot as plt
 
     use_book_style()
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6))
@@ -58,7 +60,8 @@ def predicted_against_true(evaluation: Evaluation, *, title: str = "") -> Figure
         evaluation: One sample per engine, as :func:`rulbook.training.evaluate` gives for ``data.test``.
         title: Put before what the picture says.
     """
-    import matplotlib.pyplot as plt
+    with needed():
+        import matplotlib.pyplot as plt
 
     use_book_style()
     late = evaluation.rul > evaluation.true_rul

@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from rulbook._check import existing_file
+from rulbook._files import book_root
+from rulbook._needs import needed
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["read_json", "read_table", "results_folder"]
 
 
 def results_folder() -> Path:
-    """The folder ``book/results``, found upwards from the working directory, else beside the package.
+    """The folder ``book/results``: the copy that came with the installed package, or the clone's own.
 
     Raises:
-        FileNotFoundError: If neither place has it, as when the package was installed without the book.
+        FileNotFoundError: If there is neither.
     """
-    starts = [Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[1]]
-    for start in starts:
-        folder = start / "book" / "results"
-        if folder.is_dir():
-            return folder
-    raise FileNotFoundError("book/results was not found: run this from a clone of the book.")
+    return book_root() / "book" / "results"
 
 
 def read_json(name: str) -> Any:
-    """The content of ``book/results/<name>.json``."""
+    """The content of ``book/results/<name>.json``.
+
+    Raises:
+        ValueError: If there is no such file.
+    """
     return json.loads(existing_file("name", results_folder() / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def read_table(name: str) -> pd.DataFrame:
-    """The table in ``book/results/<name>.csv``."""
+    """The table in ``book/results/<name>.csv``.
+
+    Raises:
+        ValueError: If there is no such file.
+    """
+    with needed():
+        import pandas as pd
     return pd.read_csv(existing_file("name", results_folder() / f"{name}.csv"))

@@ -13,14 +13,15 @@ from pathlib import Path
 
 from rulbook.benchmark import collect
 from rulbook.checkpoint import write_atomically
-from rulbook.results import results_folder
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 def main() -> None:
     """Read the records, write the table, say what is there."""
     parser = argparse.ArgumentParser(description="Collect run records into one table.")
-    parser.add_argument("--runs", type=Path, default=results_folder() / "benchmark", help="folder of the sweep")
-    parser.add_argument("--to", type=Path, default=results_folder() / "benchmark.csv", help="the CSV to write")
+    parser.add_argument("--runs", type=Path, default=RESULTS / "benchmark", help="folder of the sweep")
+    parser.add_argument("--to", type=Path, default=RESULTS / "benchmark.csv", help="the CSV to write")
     args = parser.parse_args()
     table = collect(args.runs)
     write_atomically(args.to, table.to_csv(index=False))

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from rulbook._needs import needed
 from rulbook.data.facts import CMAPSS_FILES, NASA_ZIP_URL, SHA256
 from rulbook.errors import InputError
 
@@ -26,7 +27,8 @@ _LARGEST_MEMBER = 64 * 2**20
 
 def cache_folder() -> Path:
     """Where downloaded files are kept: ``rulbook/cmapss`` under the user's cache folder, as pooch finds it."""
-    import pooch
+    with needed():
+        import pooch
 
     return Path(pooch.os_cache("rulbook")) / "cmapss"
 
@@ -77,7 +79,8 @@ def download_cmapss(
         OSError: If the archive cannot be fetched.
         ValueError: If it is not NASA's.
     """
-    import pooch
+    with needed():
+        import pooch
 
     target = cache_folder() if folder is None else Path(folder)
     with tempfile.TemporaryDirectory(prefix="rulbook-") as scratch:

@@ -16,6 +16,7 @@ from jaxtyping import Float32, Int
 from numpy.typing import NDArray
 
 from rulbook._check import whole
+from rulbook._needs import needed
 from rulbook.data.facts import SENSORS_14, SETTINGS
 from rulbook.data.fleet import require_columns, require_rows
 from rulbook.errors import InputError
@@ -233,7 +234,8 @@ def _find_conditions(scaled: NDArray[np.float64], n_conditions: int | None, rand
     one = np.asarray(scaled.mean(axis=0, keepdims=True))
     if wanted == 1:
         return one
-    from sklearn.cluster import KMeans
+    with needed():
+        from sklearn.cluster import KMeans
 
     kmeans = KMeans(wanted, n_init=4, random_state=random_state).fit(scaled)
     if n_conditions is None and kmeans.inertia_ > _LARGEST_SHARE_WITHIN * ((scaled - one) ** 2).sum():

@@ -18,6 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 from rulbook._check import above, same_length, whole, within
+from rulbook._needs import needed
 from rulbook.data.facts import HEALTH_THRESHOLDS, MAX_RUL, WINDOW
 from rulbook.data.fleet import EngineRuns, engine_runs
 from rulbook.data.labels import health_labels, rul_labels
@@ -126,7 +127,8 @@ class Windows:
 
     def tensors(self, indices: ArrayLike | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Windows, RUL and health class as torch tensors: (n, window, features) and (n,) float32, (n,) int64."""
-        import torch
+        with needed():
+            import torch
 
         index = np.arange(len(self)) if indices is None else _index(indices)
         rul = torch.from_numpy(self.rul[index].astype(np.float32))

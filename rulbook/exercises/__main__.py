@@ -34,8 +34,8 @@ def targets(source: Path, folder: Path) -> list[tuple[Path, Notebook]]:
     """The notebooks that a source stands for, without outputs, each with its place."""
     sheet = read_sheet(source)
     return [
-        (folder / f"{sheet.name}.ipynb", student_notebook(sheet)),
-        (folder / f"{sheet.name}-solutions.ipynb", page_notebook(sheet)),
+        (folder / f"{sheet.file_name}.ipynb", student_notebook(sheet)),
+        (folder / f"{sheet.file_name}-solutions.ipynb", page_notebook(sheet)),
     ]
 
 

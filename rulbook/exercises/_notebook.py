@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from rulbook._needs import needed
+
 __all__ = ["Cell", "Notebook", "code", "markdown", "notebook", "raw", "read_notebook", "write_notebook"]
 
 Cell = Any  # nbformat's dictionaries with attributes
@@ -17,10 +19,8 @@ _KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "nam
 
 
 def _nbformat() -> Any:
-    try:
+    with needed():
         import nbformat
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError("Writing notebooks needs nbformat: install it with `pip install nbformat`.") from None
     return nbformat
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rulbook._check import existing_file
+from rulbook._needs import needed
 from rulbook.errors import InputError
 from rulbook.exercises._notebook import Cell, Notebook, code, markdown, notebook
 
@@ -86,6 +87,11 @@ class Sheet:
     exercises: list[ExerciseCells]
 
     @property
+    def file_name(self) -> str:
+        """What its notebooks are called, without their ending: a chapter's own notebook has the name without prefix."""
+        return f"exercises-{self.name}"
+
+    @property
     def cells(self) -> list[Cell]:
         """All cells in their order."""
         return [*self.opening, *(cell for exercise in self.exercises for cell in exercise.cells)]
@@ -100,15 +106,11 @@ def read_sheet(path: str | Path) -> Sheet:
     Raises:
         ValueError: If there is no such file, a cell has two roles, or an exercise lacks its stub, solution or check, or
             a wrong answer the message that it must earn.
-        ModuleNotFoundError: If jupytext is not installed.
+        ImportError: If jupytext is not installed.
     """
     source = existing_file("path", path)
-    try:
+    with needed():
         import jupytext
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "Reading exercise sources needs jupytext: install it with `pip install jupytext`."
-        ) from None
     parsed = jupytext.reads(source.read_text(encoding="utf-8"), fmt="md:myst")
     sheet = Sheet(source.stem, [], [])
     for cell in parsed.cells:

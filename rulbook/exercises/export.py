@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import ast
-import sysconfig
 from pathlib import Path
 
+from rulbook._files import book_root
 from rulbook.errors import InputError
 from rulbook.exercises._notebook import Cell, Notebook, code, markdown, notebook, raw, write_notebook
 from rulbook.exercises._sheet import (
@@ -33,10 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the notebooks and say where they are."""
-    try:
-        written = export(Path(args.to), chapter=args.chapter, otter=args.otter)
-    except ModuleNotFoundError as missing:
-        raise InputError(str(missing)) from None
+    written = export(Path(args.to), chapter=args.chapter, otter=args.otter)
     for path in written:
         print(path)
         if path.parent.name == "otter":
@@ -58,6 +55,7 @@ def export(folder: Path, *, chapter: int | None = None, otter: bool = False) -> 
     Raises:
         ValueError: If the chapter has no exercises, or a file is there already: nothing is overwritten.
         FileNotFoundError: If the sources are not here.
+        ImportError: If jupytext is missing, which the extra ``rulbook[class]`` brings.
     """
     sources = {int(path.name.split("-")[0]): path for path in sorted(sources_folder().glob("[0-9]*-*.md"))}
     if chapter is not None and chapter not in sources:
@@ -66,8 +64,12 @@ def export(folder: Path, *, chapter: int | None = None, otter: bool = False) -> 
     if otter:
         writers["otter"] = otter_notebook
     sheets = [read_sheet(path) for number, path in sources.items() if chapter in (None, number)]
+    # No two files of a class have one name: somebody will put them into one folder.
+    suffix = {"instructor": "-instructor"}
     wanted = [
-        (folder / kind / f"{sheet.name}.ipynb", write, sheet) for sheet in sheets for kind, write in writers.items()
+        (folder / kind / f"{sheet.file_name}{suffix.get(kind, '')}.ipynb", write, sheet)
+        for sheet in sheets
+        for kind, write in writers.items()
     ]
     for path, _, _ in wanted:
         if path.exists():
@@ -78,17 +80,17 @@ def export(folder: Path, *, chapter: int | None = None, otter: bool = False) -> 
 
 
 def sources_folder() -> Path:
-    """The folder with the exercises' sources: of the clone around us, else of the package's, else as installed.
+    """The folder with the exercises' sources: of the clone around us, else what came with the package.
+
+    Whoever writes exercises of their own keeps them in a ``book/exercises`` and works from there.
 
     Raises:
-        FileNotFoundError: If none of them is there.
+        FileNotFoundError: If there are none.
     """
-    installed = Path(sysconfig.get_path("data")) / "share" / "rulbook" / "exercises"
-    clones = [Path.cwd(), *Path.cwd().parents, Path(__file__).resolve().parents[2]]
-    for folder in [*(clone / "book" / "exercises" for clone in clones), installed]:
-        if any(folder.glob("[0-9]*-*.md")):
-            return folder
-    raise FileNotFoundError("The exercises' sources were not found: run this from a clone of the book.")
+    for root in [Path.cwd(), *Path.cwd().parents]:
+        if any((root / "book" / "exercises").glob("[0-9]*-*.md")):
+            return root / "book" / "exercises"
+    return book_root() / "book" / "exercises"
 
 
 def otter_notebook(sheet: Sheet) -> Notebook:

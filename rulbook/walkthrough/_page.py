@@ -101,8 +101,11 @@ def _indent(row: str) -> int:
 
 def _colored(steps: tuple[Step, ...]) -> list[list[str]]:
     """The rows of each step as HTML, in four colours."""
-    from pygments.lexers import PythonLexer
-    from pygments.token import Keyword, Name, Number, Operator, String
+    try:
+        from pygments.lexers import PythonLexer
+        from pygments.token import Keyword, Name, Number, Operator, String
+    except ImportError:  # Whatever shows a notebook has it: without it nobody sees colours.
+        return [[escape(row) for row in step.code.split("\n")] for step in steps]
 
     kinds = {Keyword: "keyword", Operator.Word: "keyword", Name.Function: "name", Name.Builtin: "name"}
     kinds |= {Number: "literal", String: "string"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
@@ -166,7 +167,13 @@ def test_the_contents_open_on_a_phone(open_page):
 def test_the_build_has_a_page_for_every_entry_and_no_other(book_html):
     built = {html.relative_to(book_html).as_posix() for html in book_html.rglob("*.html")}
     own = {path for path in built if "/_static/" not in f"/{path}"}
-    assert own - {"index.html", "genindex.html", "search.html"} == set(PAGES)
+    moved = ROOT / "book" / "moved"
+    led_on = {html.relative_to(moved).as_posix(): html.read_text(encoding="utf-8") for html in moved.rglob("*.html")}
+    assert own - {"index.html", "genindex.html", "search.html"} == set(PAGES) | set(led_on)
+    for path, text in led_on.items():
+        named = re.findall(r'(?:href="|url=)([\w.-]+\.html)"', text)
+        assert len(named) == 3
+        assert {(Path(path).parent / name).as_posix() for name in named} <= set(PAGES), path
 
 
 @EVERY_PAGE

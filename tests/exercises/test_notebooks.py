@@ -51,11 +51,11 @@ def test_a_notebook_out_of_step_is_noticed(tmp_path, monkeypatch, capsys):
     (book / "1-small.md").write_text(small_source().replace("x = 4", "x = 2 + 2"), encoding="utf-8")
     capsys.readouterr()
     assert build(["build", "--check"]) == 1
-    assert "1-small-solutions.ipynb: out of step with 1-small.md" in capsys.readouterr().out
+    assert "exercises-1-small-solutions.ipynb: out of step with 1-small.md" in capsys.readouterr().out
 
 
 def test_stored_outputs_of_the_page_are_there_and_name_no_machine(sheet):
-    path = sources_folder().parents[1] / "notebooks" / "exercises" / f"{sheet.name}-solutions.ipynb"
+    path = sources_folder().parents[1] / "notebooks" / "exercises" / f"{sheet.file_name}-solutions.ipynb"
     page = nbformat.read(path, as_version=4)
     nbformat.validate(page)
     assert "language_info" not in page.metadata
@@ -150,9 +150,9 @@ def test_export_writes_what_a_class_needs_and_overwrites_nothing(tmp_path, capsy
     args = parser.parse_args(["export", "--chapter", "14", "--to", str(tmp_path), "--otter"])
     assert run(args) == 0
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.ipynb")) == [
-        "instructor/14-failure-biased-mse.ipynb",
-        "otter/14-failure-biased-mse.ipynb",
-        "student/14-failure-biased-mse.ipynb",
+        "instructor/exercises-14-failure-biased-mse-instructor.ipynb",
+        "otter/exercises-14-failure-biased-mse.ipynb",
+        "student/exercises-14-failure-biased-mse.ipynb",
     ]
     assert "otter assign" in capsys.readouterr().out
     with pytest.raises(ValueError, match="is there already: remove it, or name another folder"):
