@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rulbook.data.columns import CMAPSS_COLUMNS, Columns, lacking
 from rulbook.data.facts import SENSORS_14, SETTINGS
 from rulbook.data.horizon import Horizon
 from rulbook.errors import InputError
@@ -33,6 +34,7 @@ class Fleet:
         settings: The columns that say how the engine was operated.
         sensors: The columns that a model should see.
         horizon: Window, cap, health thresholds and unit of time that suit these machines.
+        columns: What these columns were called in the user's table, and what was left out of it.
     """
 
     subset: str
@@ -42,6 +44,11 @@ class Fleet:
     settings: tuple[str, ...] = SETTINGS
     sensors: tuple[str, ...] = SENSORS_14
     horizon: Horizon = Horizon()  # noqa: RUF009
+    columns: Columns = CMAPSS_COLUMNS
+
+    def __post_init__(self) -> None:
+        if (self.columns.setting_names, self.columns.sensor_names) != (self.settings, self.sensors):
+            object.__setattr__(self, "columns", self.columns.restricted(self.settings, self.sensors))
 
     def __repr__(self) -> str:
         return (
@@ -92,8 +99,7 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[str], source: str = "
     """Refuse a table that lacks one of ``columns``."""
     missing = [name for name in columns if name not in frame.columns]
     if missing:
-        shown = ", ".join(map(str, frame.columns[:8])) + (", …" if len(frame.columns) > 8 else "")
-        raise InputError(f"{source} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}: it has {shown}.")
+        raise InputError(lacking(frame, list(map(str, missing)), source))
 
 
 def require_rows(frame: pd.DataFrame, columns: Sequence[str], source: str = "frame") -> None:
