@@ -5,6 +5,7 @@
 """
 
 from rulbook.data.cmapss import load_cmapss
+from rulbook.data.columns import Columns
 from rulbook.data.demo import demo_fleet
 from rulbook.data.facts import (
     COLUMNS,
@@ -45,6 +46,7 @@ __all__ = [
     "SHA256",
     "SUBSETS",
     "WINDOW",
+    "Columns",
     "Fleet",
     "Horizon",
     "Prepared",

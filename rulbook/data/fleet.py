@@ -6,6 +6,7 @@ the rows of an engine together and in order of its cycles.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rulbook._check import shown
+from rulbook.data.columns import CMAPSS_COLUMNS, Columns, lacking
 from rulbook.data.facts import SENSORS_14, SETTINGS
 from rulbook.data.horizon import Horizon
 from rulbook.errors import InputError
@@ -33,6 +36,7 @@ class Fleet:
         settings: The columns that say how the engine was operated.
         sensors: The columns that a model should see.
         horizon: Window, cap, health thresholds and unit of time that suit these machines.
+        columns: What these columns were called in the user's table, and what was left out of it.
     """
 
     subset: str
@@ -42,6 +46,11 @@ class Fleet:
     settings: tuple[str, ...] = SETTINGS
     sensors: tuple[str, ...] = SENSORS_14
     horizon: Horizon = Horizon()  # noqa: RUF009
+    columns: Columns = CMAPSS_COLUMNS
+
+    def __post_init__(self) -> None:
+        if (self.columns.setting_names, self.columns.sensor_names) != (self.settings, self.sensors):
+            object.__setattr__(self, "columns", self.columns.restricted(self.settings, self.sensors))
 
     def __repr__(self) -> str:
         return (
@@ -92,40 +101,68 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[str], source: str = "
     """Refuse a table that lacks one of ``columns``."""
     missing = [name for name in columns if name not in frame.columns]
     if missing:
-        shown = ", ".join(map(str, frame.columns[:8])) + (", …" if len(frame.columns) > 8 else "")
-        raise InputError(f"{source} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}: it has {shown}.")
+        raise InputError(lacking(frame, list(map(str, missing)), source))
 
 
-def require_rows(frame: pd.DataFrame, columns: Sequence[str], source: str = "frame") -> None:
-    """Refuse a table without rows, without a column, with a value that is no finite number, or with cycles below 1."""
+def require_rows(
+    frame: pd.DataFrame,
+    columns: Sequence[str],
+    source: str = "frame",
+    lines: NDArray[np.int64] | None = None,
+) -> None:
+    """Refuse a table without rows, without a column, with a value that is no finite number, or with cycles below 1.
+
+    ``lines`` are the lines of the file that the rows were read from, for the message.
+    """
     require_columns(frame, ("unit", "cycle", *columns), source)
     if len(frame) == 0:
         raise InputError(f"{source} is empty: at least one cycle of one engine is needed.")
     for name in ("cycle", *columns):
-        if not pd.api.types.is_numeric_dtype(frame[name]):
-            text = next((value for value in frame[name] if not is_number(value)), frame[name].iloc[0])
-            raise InputError(f"{source} holds {text!r} in column {name}: it must hold numbers only.")
-        numbers = frame[name].to_numpy(dtype=np.float64)
+        column = frame[name]
+        if not pd.api.types.is_numeric_dtype(column) or column.dtype.kind == "c":
+            row = next((row for row, value in enumerate(column) if not is_number(value)), 0)
+            place = where_in(frame, row, lines)
+            raise InputError(
+                f"{source} holds {shown(column.iloc[row])} in column {name}, {place}: it must hold numbers only."
+            )
+        numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
         if not np.isfinite(numbers).all():
             row = int(np.argmin(np.isfinite(numbers)))
+            remedy = "Is the file cut off?" if lines is not None else "Fill it from the cycle before, or drop the row."
             raise InputError(
-                f"{source} holds {numbers[row]} in column {name}, row {row + 1}: every value must be finite. "
-                "Is the file cut off?"
+                f"{source} holds {numbers[row]} in column {name}, {where_in(frame, row, lines)}: "
+                f"every value must be finite. {remedy}"
             )
     if frame["unit"].isna().any():
-        raise InputError(f"{source} has a row without a unit: each row must say which engine it belongs to.")
+        place = where_in(frame, int(frame["unit"].isna().to_numpy().argmax()), lines)
+        raise InputError(f"{source} has a row without a unit, {place}: each row must say which engine it belongs to.")
     cycles = frame["cycle"].to_numpy(dtype=np.float64)
-    wrong = np.flatnonzero((cycles < 1) | (cycles != np.round(cycles)))
+    wrong = np.flatnonzero((cycles < 1) | (cycles != np.round(cycles)) | (cycles > _LARGEST_WHOLE))
     if len(wrong):
         raise InputError(
-            f"{source} holds cycle {cycles[wrong[0]]:g} in row {wrong[0] + 1}: cycles are whole numbers from 1."
+            f"{source} holds cycle {cycles[wrong[0]]:g} in {where_in(frame, int(wrong[0]), lines)}: "
+            "cycles are whole numbers from 1, up to 2^53."
         )
 
 
+def where_in(frame: pd.DataFrame, row: int, lines: NDArray[np.int64] | None = None) -> str:
+    """The place of a row in words: its number from 1, or its line in a file, and its engine and cycle."""
+    place = f"row {row + 1}" if lines is None else f"line {lines[row]}"
+    if not {"unit", "cycle"} <= set(frame.columns):
+        return place
+    unit, cycle = frame["unit"].iloc[row], frame["cycle"].iloc[row]
+    return place if pd.isna(unit) or pd.isna(cycle) else f"{place} (engine {unit}, cycle {cycle})"
+
+
+# Up to here every whole number is a float64 of its own.
+_LARGEST_WHOLE = 2.0**53
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+
+
 def is_number(value: Any) -> bool:
-    """Whether ``float`` takes it."""
-    try:
-        float(value)
-    except (TypeError, ValueError):
+    """Whether it is a number, or a text that is one as every language writes it: no 1_2, no other digits, no nan."""
+    if isinstance(value, (bool, np.bool_)):
         return False
-    return True
+    if isinstance(value, str):
+        return _NUMBER.fullmatch(value) is not None
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, (complex, np.complexfloating))

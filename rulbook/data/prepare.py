@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rulbook._check import one_of
+from rulbook.data.columns import CMAPSS_COLUMNS, Columns
 from rulbook.data.fleet import Fleet
 from rulbook.data.horizon import Horizon
 from rulbook.data.preprocess import Preprocessor
@@ -39,6 +40,7 @@ class Prepared:
         test_all: Every window of each test engine, labels capped. (:meth:`Windows.capped_at` gives other labels.)
         subset: The name of the fleet.
         settings: The arguments of :func:`prepare`, the number of engines in each part, and which validate.
+        columns: What the columns were called in the user's table, for whoever predicts on another one.
     """
 
     preprocessor: Preprocessor
@@ -49,6 +51,7 @@ class Prepared:
     test_all: Windows
     subset: str
     settings: dict[str, Any]
+    columns: Columns = CMAPSS_COLUMNS
 
     @property
     def validation_units(self) -> NDArray[Any]:
@@ -138,4 +141,5 @@ def prepare(
         "validation_units": held_out.tolist(),
     }
     test = test_all.take(last_of_each(test_all))
-    return Prepared(preprocessor, horizon, train, validation, test, test_all, fleet.subset, settings)
+    parts = (train, validation, test, test_all)
+    return Prepared(preprocessor, horizon, *parts, fleet.subset, settings, fleet.columns)
