@@ -7,7 +7,6 @@ say nothing about other engines.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from numpy.typing import ArrayLike
 from rulbook._check import finite, flat, not_empty, one_of, same_length, whole, within
 from rulbook._needs import needed
 from rulbook.errors import InputError
+from rulbook.record import read_record
 from rulbook.results import read_table, results_folder
 
 __all__ = [
@@ -51,7 +51,11 @@ def record_row(record: dict[str, Any]) -> dict[str, Any]:
         "seed": config["seed"],
         "epochs": record["epochs"],
         "selected_epoch": record["selected_epoch"],
-        **{f"{part}_{name}": _rounded(record[part][name]) for part in ("validation", "test") for name in _SCORES},
+        **{
+            f"{part}_{name}": _rounded(record[part].get(name, np.nan))
+            for part in ("validation", "test")
+            for name in _SCORES
+        },
         **{
             f"{part}_{name}": _rounded(other[part][name])
             for part in ("uncapped", "all_windows")
@@ -77,12 +81,12 @@ def collect(folder: str | Path) -> pd.DataFrame:
     """A table of all records below ``folder``, sorted by what was run.
 
     Raises:
-        ValueError: If there is no record.
+        ValueError: If there is no record, or one is damaged.
     """
     files = sorted(Path(folder).glob("*/record.json"))
     if not files:
         raise InputError(f"folder {str(folder)!r} holds no */record.json: name the --out folder of a sweep.")
-    rows = [record_row(json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    rows = [record_row(read_record(file)) for file in files]
     order = ["preset", "split", "dataset", "method", "seed"]
     return pd.DataFrame(rows).sort_values(order, ignore_index=True)
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rulbook import __version__
+from rulbook._check import shown
 from rulbook.errors import InputError
+from rulbook.files import one_line, sentence_of, write_atomically
 
 if TYPE_CHECKING:
+    from rulbook.checkpoint import Checkpoint
     from rulbook.data import Fleet
+    from rulbook.sweep import PlannedRun
 
 __all__ = ["main"]
 
@@ -31,18 +41,105 @@ _DATASETS = ("demo", "FD001", "FD002", "FD003", "FD004")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 if it worked, 1 if runs failed, 2 with one line on stderr if the input was at fault."""
-    parser = _parser()
-    args = parser.parse_args(argv)
+    """Run one command; nothing that goes wrong in it reaches the user as a traceback.
+
+    Returns:
+        0 if it worked; 1 if runs of a sweep failed; 2 with one line on stderr if the input was at fault; 70 with one
+        line if rulbook was; 128 and the number of the signal that stopped it.
+    """
+    name = "rulbook"
+    with _warnings_in_lines(), _stopped_by_signals():
+        try:
+            parser = _parser()
+            args = parser.parse_args(argv)
+            name = f"rulbook {args.command}"
+            run: Callable[[argparse.Namespace], int] = args.run
+            code = run(args)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+            return code
+        except BrokenPipeError:
+            # Whoever read our output has seen enough, as `head` does.
+            _let_go_of_stdout()
+            return 128 + 13
+        except (InputError, OSError, ImportError) as error:
+            _say(f"{name}: {sentence_of(error)}")
+            _let_go_of_stdout()
+            return 2
+        except KeyboardInterrupt as stop:
+            signal_number = stop.args[0] if stop.args else signal.SIGINT
+            _say(f"{name}: stopped by {signal.Signals(signal_number).name}.{_GOES_ON.get(name, '')}")
+            return 128 + int(signal_number)
+        except Exception as error:
+            if os.environ.get(_SHOW_TRACEBACK, "") not in ("", "0"):
+                traceback.print_exc()
+            _say(
+                f"{name}: {type(error).__name__}: {sentence_of(error) or 'without a word'}. This is a fault of "
+                f"rulbook's own: {_SHOW_TRACEBACK}=1 in the environment shows where."
+            )
+            return _OWN_FAULT
+
+
+_OWN_FAULT = 70
+_SHOW_TRACEBACK = "RULBOOK_TRACEBACK"
+_GOES_ON = {
+    "rulbook train": " The same command with --resume goes on after the last whole epoch.",
+    "rulbook sweep": " The same command goes on.",
+}
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):
+        print(one_line(line), file=sys.stderr)
+
+
+def _let_go_of_stdout() -> None:
+    """Keep the interpreter from writing at its end what could not be written before."""
     try:
-        run: Callable[[argparse.Namespace], int] = args.run
-        return run(args)
-    except (ValueError, OSError, ImportError) as error:
-        print(f"rulbook {args.command}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"rulbook {args.command}: stopped. A training run goes on with --resume.", file=sys.stderr)
-        return 130
+        sys.stdout.flush()
+    except (OSError, AttributeError):
+        with suppress(OSError, AttributeError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+
+
+@contextmanager
+def _warnings_in_lines() -> Iterator[None]:
+    """Warnings go to stderr, each text once and on one line."""
+    seen: set[str] = set()
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        line = one_line(message)
+        if line not in seen:
+            seen.add(line)
+            _say(f"rulbook: warning: {line}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM (a scheduler) and SIGHUP (a closed terminal) stop as Ctrl-C does; a second one ends at once."""
+    signals = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    # Handlers are the main thread's. One that is set to ignore stays so: that is what nohup asks for.
+    mine = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in signals if mine}
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt(number)
+
+    try:
+        for number in before:
+            signal.signal(number, stop)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"rulbook {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Command)
     _add_data(commands)
     _add_train(commands)
     _add_evaluate(commands)
@@ -63,13 +160,25 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _Command(argparse.ArgumentParser):
+    """A command that may get further arguments when it is asked for: those of training need PyTorch to be known."""
+
+    later: Callable[[], None] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self.later is not None:
+            add, self.later = self.later, None
+            add()
+        return super().parse_known_args(args, namespace)
+
+
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: argparse._SubParsersAction[_Command],
     name: str,
     run: Callable[[argparse.Namespace], int],
     summary: str,
     details: str,
-) -> argparse.ArgumentParser:
+) -> _Command:
     parser = commands.add_parser(
         name,
         help=summary,
@@ -86,9 +195,15 @@ def _add_root(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="folder or zip with NASA's files (default: $RULBOOK_DATA, else the cache, else downloaded)",
     )
+    parser.add_argument(
+        "--no-verify",
+        dest="verify",
+        action="store_false",
+        help="load NASA's files although their bytes differ from NASA's, as after git or an editor changed line ends",
+    )
 
 
-def _add_data(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_data(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _command(
         commands,
         "data",
@@ -106,7 +221,7 @@ def _data(args: argparse.Namespace) -> int:
 
     print("subset    train  test   cycles  windows  conditions  mean RUL  at cap")
     for subset in args.dataset or _DATASETS[1:]:
-        fleet = _fleet(subset, args.root)
+        fleet = _fleet(subset, args)
         preprocessor = Preprocessor(sensors=fleet.sensors, settings=fleet.settings).fit(fleet.train)
         windows = training_windows(preprocessor.transform(fleet.train), fleet.train)
         print(
@@ -118,45 +233,62 @@ def _data(args: argparse.Namespace) -> int:
     return 0
 
 
-def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_train(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _command(
         commands,
         "train",
         _train,
         "train a network with one of the losses",
         "A fifth of the training engines is set aside to choose the epoch; the test engines choose nothing.\n"
-        "Leaves in the run's folder: best.safetensors, history.csv, learning_curves.png, test_engines.png,\n"
-        "record.json. Stopped at any moment, it goes on with --resume and ends with the same weights.",
+        "Leaves in the run's folder: best.safetensors (the model), state.safetensors (to go on), history.csv,\n"
+        "learning_curves.png, test_engines.png and, last of all, record.json. Stopped at any moment, it goes on with\n"
+        "--resume and ends with the same weights; so does a finished run with more --epochs.",
     )
     parser.add_argument("--dataset", choices=_DATASETS, default="demo", help="demo is made here, no download (default)")
-    parser.add_argument("--method", default="amnl", help="baseline, amnl (default), gaba, grace or a peer")
-    parser.add_argument("--preset", default="compact", help="compact (0.13 M parameters, default) or paper (3.5 M)")
-    parser.add_argument("--seed", type=int, default=0, help="weights, batches, dropout and split (default 0)")
-    parser.add_argument("--epochs", type=int, help="at most so many (default 30; stops early)")
-    parser.add_argument("--batch-size", type=int, help="windows per step (default 256)")
-    parser.add_argument("--learning-rate", type=float, help="of AdamW (default 0.001)")
     parser.add_argument("--out", metavar="FOLDER", help="the run's folder (default runs/DATASET-METHOD-PRESET-SEED)")
-    parser.add_argument("--resume", action="store_true", help="go on with the unfinished run in that folder")
+    parser.add_argument("--resume", action="store_true", help="go on with the same run in that folder")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     _add_root(parser)
+    parser.later = lambda: _add_settings(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """One option for each setting of a run, as the class that holds them describes it."""
+    from rulbook.methods import METHODS
+    from rulbook.model import PRESETS
+    from rulbook.settings import settings_of
+    from rulbook.training import TrainingConfig
+
+    named = {"method": ", ".join(METHODS), "preset": ", ".join(PRESETS)}
+    group = parser.add_argument_group("settings of the run")
+    for setting in settings_of(TrainingConfig):
+        flag = "--" + setting.name.replace("_", "-")
+        told = f"one of {named[setting.name]}" if setting.name in named else _lower_first(setting.help)
+        # argparse takes a per cent sign for the start of a value to be put in.
+        told = f"{told} (default {setting.default})".replace("%", "%%")
+        if setting.kind is bool:
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=setting.default, help=told)
+        else:
+            choices = setting.choices or None
+            group.add_argument(flag, type=setting.kind, default=setting.default, choices=choices, help=told)
+
+
+def _lower_first(text: str) -> str:
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 
 def _train(args: argparse.Namespace) -> int:
     from rulbook.data import prepare
     from rulbook.experiments import run_experiment
+    from rulbook.settings import settings_of
     from rulbook.training import TrainingConfig
 
-    chosen = {name: getattr(args, name) for name in ("epochs", "batch_size", "learning_rate")}
-    config = TrainingConfig(
-        method=args.method,
-        preset=args.preset,
-        seed=args.seed,
-        **{name: value for name, value in chosen.items() if value is not None},
-    )
-    folder = Path(args.out or f"runs/{args.dataset}-{args.method}-{args.preset}-{args.seed}")
-    if (folder / "record.json").exists():
+    given = {setting.name: setting.read(getattr(args, setting.name)) for setting in settings_of(TrainingConfig)}
+    config = TrainingConfig(**given)
+    folder = _out(args.out) or Path(f"runs/{args.dataset}-{args.method}-{args.preset}-{args.seed}")
+    if (folder / "record.json").exists() and not args.resume:
         raise InputError(f"--out {str(folder)!r} holds a finished run: give another folder.")
-    data = prepare(_fleet(args.dataset, args.root), seed=args.seed)
+    data = prepare(_fleet(args.dataset, args), seed=args.seed)
     record = run_experiment(data, config, folder, resume=args.resume, progress=not args.quiet)
     test = record["test"]
     print(
@@ -169,7 +301,7 @@ def _train(args: argparse.Namespace) -> int:
     return 0
 
 
-def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_evaluate(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _command(
         commands,
         "evaluate",
@@ -192,8 +324,9 @@ def _evaluate(args: argparse.Namespace) -> int:
     from rulbook.training import evaluate
 
     checkpoint = load_checkpoint(args.checkpoint)
-    dataset = args.dataset or checkpoint.facts["data"]["subset"]
-    fleet = _fleet(dataset, args.root)
+    out = _out(args.out)
+    dataset = args.dataset or _dataset_of(checkpoint)
+    fleet = _fleet(dataset, args)
     preprocessor = checkpoint.preprocessor
     windows = last_windows(
         preprocessor.transform(fleet.test),
@@ -205,7 +338,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     )
     result = evaluate(checkpoint.model, windows, max_rul=checkpoint.horizon.max_rul)
     scores = result.scores()
-    picture = Path(args.out or Path(args.checkpoint).with_name(f"evaluation-{dataset}.png"))
+    picture = out or Path(args.checkpoint).with_name(f"evaluation-{dataset}.png")
     save_figure(predicted_against_true(result, title=dataset), picture)
     print(
         f"{dataset}: {len(windows)} test engines, labels {'as given' if args.uncapped else 'capped'}\n"
@@ -218,7 +351,20 @@ def _evaluate(args: argparse.Namespace) -> int:
     return 0
 
 
-def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _dataset_of(checkpoint: Checkpoint) -> str:
+    """The data set that a model was trained on, if its test engines can be found again."""
+    data = checkpoint.facts.get("data")
+    subset = data.get("subset") if isinstance(data, dict) else None
+    if subset in _DATASETS:
+        return str(subset)
+    raise InputError(
+        f"the model was trained on {shown(subset)}, a fleet of your own, and there is no file here with its test "
+        "engines: name one of rulbook's with --dataset, score your own in Python with rulbook.training.evaluate, or "
+        "have `rulbook predict` say what is left for the engines of a file."
+    )
+
+
+def _add_predict(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _command(
         commands,
         "predict",
@@ -238,21 +384,20 @@ def _predict(args: argparse.Namespace) -> int:
     from rulbook.data import read_table
     from rulbook.prediction import predict
 
+    out = _out(args.out)
     checkpoint = load_checkpoint(args.checkpoint)
     needed = (*checkpoint.preprocessor.settings, *checkpoint.preprocessor.sensors)
     table = predict(checkpoint, read_table(args.file, columns=needed), every_cycle=args.every_cycle)
     text = table.to_csv(index=False, float_format="%.3f", lineterminator="\n")
-    if args.out is None:
-        sys.stdout.write(text)
+    if out is None:
+        print(text, end="")
     else:
-        from rulbook.checkpoint import write_atomically
-
-        write_atomically(args.out, text)
-        print(f"{len(table)} predictions for {table['engine'].nunique()} engines written to {args.out}")
+        write_atomically(out, text)
+        print(f"{len(table)} predictions for {table['engine'].nunique()} engines written to {out}")
     return 0
 
 
-def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_sweep(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _command(
         commands,
         "sweep",
@@ -277,27 +422,47 @@ def _add_sweep(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _sweep(args: argparse.Namespace) -> int:
-    from rulbook.sweep import SweepError, epochs_done, finished_record, read_sweep, run_sweep
+    from rulbook.sweep import SweepError, read_sweep, run_sweep
 
+    out = _out(args.out) or Path("runs")
     runs = read_sweep(args.sweep)
     if args.plan:
-        width = max(len(run.name) for run in runs)
-        for run in runs:
-            record, epochs = finished_record(run, args.out), epochs_done(run, args.out)
-            state = "finished" if record else f"epoch {epochs}" if epochs else "to do"
-            result = f"   test RMSE {record['test']['rmse']:.2f}" if record else ""
-            print(f"{run.name:{width}}  {state}{result}")
-        return 0
+        return _plan(runs, out)
     try:
-        records = run_sweep(runs, args.out, root=args.root, workers=args.workers, progress=not args.quiet)
+        records = run_sweep(
+            runs, out, root=args.root, verify=args.verify, workers=args.workers, progress=not args.quiet
+        )
     except SweepError as error:
         print(f"rulbook sweep: {error}", file=sys.stderr)
         return 1
-    print(f"{len(records)} runs finished, each with its record.json in {args.out}/")
+    print(f"{len(records)} runs finished, each with its record.json in {out}/")
     return 0
 
 
-def _add_exercises(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _plan(runs: list[PlannedRun], out: Path) -> int:
+    """List the runs and how far each is; 1 if a record is damaged."""
+    from rulbook.record import RecordError
+    from rulbook.sweep import epochs_done, finished_record
+
+    width = max(len(run.name) for run in runs)
+    damaged = []
+    for run in runs:
+        try:
+            record = finished_record(run, out)
+        except RecordError as error:
+            damaged.append(str(error))
+            print(f"{run.name:{width}}  damaged record")
+            continue
+        epochs = epochs_done(run, out)
+        state = "finished" if record else f"epoch {epochs}" if epochs else "to do"
+        result = f"   test RMSE {record['test']['rmse']:.2f}" if record else ""
+        print(f"{run.name:{width}}  {state}{result}")
+    for line in damaged:
+        _say(f"rulbook sweep: {line}")
+    return 1 if damaged else 0
+
+
+def _add_exercises(commands: argparse._SubParsersAction[_Command]) -> None:
     from rulbook.exercises import export
 
     parser = _command(
@@ -311,10 +476,17 @@ def _add_exercises(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     export.add_arguments(parser)
 
 
-def _fleet(dataset: str, root: str | None) -> Fleet:
+def _out(given: str | None) -> Path | None:
+    """Where ``--out`` says, or None where it says nothing."""
+    if given is not None and not given.strip():
+        raise InputError(f"--out is {given!r}: it must name a place, or be left away.")
+    return None if given is None else Path(given)
+
+
+def _fleet(dataset: str, args: argparse.Namespace) -> Fleet:
     from rulbook.data import demo_fleet, load_cmapss
 
-    return demo_fleet() if dataset == "demo" else load_cmapss(dataset, root)
+    return demo_fleet() if dataset == "demo" else load_cmapss(dataset, args.root, verify=args.verify)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import io
 import json
 import os
 import platform
@@ -21,13 +22,16 @@ import pandas as pd
 import torch
 
 from rulbook._needs import needed
-from rulbook.checkpoint import versions, write_atomically
+from rulbook.checkpoint import versions
 from rulbook.data import Prepared
+from rulbook.errors import InputError
 from rulbook.evaluation import evaluate
+from rulbook.files import write_atomically
 from rulbook.plots import learning_curves, predicted_against_true
+from rulbook.run_folder import RunFolder, held
 from rulbook.training import TrainingConfig, TrainingResult, train
 
-__all__ = ["config_hash", "gradient_quartiles", "other_protocols", "run_experiment"]
+__all__ = ["config_hash", "gradient_quartiles", "other_protocols", "run_experiment", "save_figure"]
 
 
 def config_hash(config: TrainingConfig, data: dict[str, Any]) -> str:
@@ -39,7 +43,7 @@ def config_hash(config: TrainingConfig, data: dict[str, Any]) -> str:
 def run_experiment(
     data: Prepared,
     config: TrainingConfig,
-    folder: str | Path,
+    folder: str | Path | RunFolder,
     *,
     resume: bool = False,
     progress: bool = True,
@@ -50,9 +54,10 @@ def run_experiment(
     Args:
         data: From :func:`rulbook.data.prepare`.
         config: The settings of the run.
-        folder: Gets ``best.safetensors``, ``history.csv``, ``learning_curves.png``, ``test_engines.png`` and, last
-            of all, ``record.json``: a run with a record is a finished run.
-        resume: Go on with an unfinished run in ``folder``.
+        folder: Gets ``best.safetensors``, ``state.safetensors``, ``history.csv``, ``learning_curves.png``,
+            ``test_engines.png`` and, last of all, ``record.json``: a run with a record is a finished run. No other
+            process may use it meanwhile.
+        resume: Go on with an unfinished run in ``folder``, or lengthen a finished one to ``config.epochs``.
         progress: Show a progress bar.
         on_epoch: Called with each new row of the history.
 
@@ -60,8 +65,27 @@ def run_experiment(
         The record: settings, chosen epoch, validation and test scores, scores under other protocols, quartiles of the
         norm ratio and cosine where the run probed them, task weights, time, versions and machine.
     """
-    folder = Path(folder)
+    with held(folder) as run:
+        assert run is not None
+        return _run(data, config, run, resume, progress, on_epoch)
+
+
+def _run(
+    data: Prepared,
+    config: TrainingConfig,
+    folder: RunFolder,
+    resume: bool,
+    progress: bool,
+    on_epoch: Callable[[dict[str, float]], None] | None,
+) -> dict[str, Any]:
     started = time.perf_counter()
+    if folder.record.exists():
+        if not resume:
+            raise InputError(f"folder {str(folder)!r} holds a finished run: give another folder.")
+        if not folder.state.is_file():
+            raise InputError(
+                f"folder {str(folder)!r} holds a finished run without its state.safetensors: it cannot go on."
+            )
     result = train(
         data,
         config,
@@ -71,6 +95,9 @@ def run_experiment(
         on_epoch=on_epoch,
         watched={"test": data.test} if len(data.test) else {},
     )
+    # An epoch more would have taken the record away.
+    if folder.record.exists():
+        raise InputError(f"folder {str(folder)!r} holds a finished run: {_why_finished(result)}.")
     test = evaluate(result.model, data.test, max_rul=data.horizon.max_rul)
     facts = data.describe()
     name = f"{facts['subset']}, {config.method}, seed {config.seed}"
@@ -78,7 +105,7 @@ def run_experiment(
         "learning_curves.png": learning_curves(result.history, title=name),
         "test_engines.png": predicted_against_true(test, title=name),
     }.items():
-        save_figure(figure, folder / file)
+        save_figure(figure, folder.path / file)
     chosen = {str(name): value for name, value in result.history.iloc[result.best_epoch - 1].items()}
     last = result.history.iloc[-1]
     seconds = float(result.history["seconds"].sum())
@@ -106,7 +133,7 @@ def run_experiment(
         },
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
-    write_atomically(folder / "record.json", json.dumps(record, indent=2) + "\n")
+    write_atomically(folder.record, json.dumps(record, indent=2) + "\n")
     return record
 
 
@@ -143,10 +170,34 @@ def gradient_quartiles(probes: pd.DataFrame) -> dict[str, Any] | None:
     return {"where": "all shared parameters", "probes": len(probes), **quartiles}
 
 
-def save_figure(figure: Any, path: Path) -> None:
-    """Write a figure to ``path`` and let go of it."""
+def save_figure(figure: Any, path: str | Path) -> None:
+    """Write a figure to ``path``, as its ending says or as PNG if it has none, and let go of it.
+
+    Raises:
+        ValueError: If the ending names no kind of picture.
+    """
     with needed():
         import matplotlib.pyplot as plt
 
-    figure.savefig(path)
-    plt.close(figure)
+    try:
+        kinds = figure.canvas.get_supported_filetypes()
+        kind = Path(path).suffix.removeprefix(".").lower() or "png"
+        if kind not in kinds:
+            raise InputError(
+                f"picture {str(path)!r} ends in .{kind}: it must end in one of {', '.join(sorted(kinds))}."
+            )
+        content = io.BytesIO()
+        figure.savefig(content, format=kind)
+        write_atomically(path, content.getvalue())
+    finally:
+        plt.close(figure)
+
+
+def _why_finished(result: TrainingResult) -> str:
+    done, config = len(result.history), result.config
+    if done >= config.epochs:
+        return f"all its epochs ({done}) are done. More epochs lengthen it; or give another folder"
+    return (
+        f"it stopped after epoch {done}, since {config.patience} epochs brought nothing better than epoch "
+        f"{result.best_epoch}. More epochs change nothing: give another folder"
+    )

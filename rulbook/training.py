@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,14 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
 from rulbook._check import above, at_least, one_of, whole, within
-from rulbook.checkpoint import load_tensors, save_checkpoint, save_tensors, versions, write_atomically
 from rulbook.data import Prepared, Windows
-from rulbook.errors import InputError
 from rulbook.evaluation import Evaluation, TensorWindows, evaluate
 from rulbook.gradients import Balancer, StepReport, row_cosine, row_norms, task_gradients
 from rulbook.losses import task_losses
 from rulbook.methods import METHODS
 from rulbook.model import PRESETS, DualTaskModel
+from rulbook.run_folder import RunFolder, held
+from rulbook.training_state import ResumableRun
 
 __all__ = ["Evaluation", "TrainingConfig", "TrainingResult", "evaluate", "train"]
 
@@ -104,7 +104,7 @@ def train(
     data: Prepared,
     config: TrainingConfig | None = None,
     *,
-    folder: str | Path | None = None,
+    folder: str | Path | RunFolder | None = None,
     resume: bool = False,
     progress: bool = True,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
@@ -116,19 +116,21 @@ def train(
         data: Windows of training and validation engines, from :func:`rulbook.data.prepare`.
         config: The settings; the default trains AMNL on the compact preset.
         folder: Where to keep ``best.safetensors`` (the model), ``state.safetensors`` (to go on after a stop) and
-            ``history.csv``. Without it nothing is written.
-        resume: Go on from ``state.safetensors`` in ``folder``. The weights come out bit for bit as without the stop.
+            ``history.csv``. Without it nothing is written. While it trains, no other process may train into it.
+        resume: Go on from ``state.safetensors`` in ``folder``. The weights come out bit for bit as without the stop. A
+            run that has done all its epochs goes on where ``config.epochs`` is raised.
         progress: Show a progress bar.
         on_epoch: Called with each new row of the history.
         watched: Other windows, by name, to score after every epoch for the record: ``{"test": data.test}`` adds
             ``test_rmse`` and the rest to the history. They choose nothing.
 
     Raises:
-        ValueError: If ``folder`` holds a run already and ``resume`` is off, or holds one with other settings.
+        ValueError: If ``folder`` holds a run already and ``resume`` is off; if the run there is another one, by its
+            settings, its rows, its split, or the versions of rulbook and torch; if another process trains into it.
     """
     run = _Run(data, config or TrainingConfig(), None if folder is None else Path(folder), watched or {})
     # Dropout draws from torch's global generator and from no other: fork it, so that the caller's is left as it was.
-    with torch.random.fork_rng(devices=[]):
+    with held(folder), torch.random.fork_rng(devices=[]):
         run.start(resume)
         bar = tqdm(total=run.config.epochs, initial=run.epoch, desc=run.label, unit="epoch", disable=not progress)
         with bar:
@@ -139,7 +141,7 @@ def train(
     return run.result()
 
 
-class _Run:
+class _Run(ResumableRun):
     """The moving parts of one training run, and how they are kept and found again."""
 
     def __init__(
@@ -156,14 +158,11 @@ class _Run:
         self.best: dict[str, Tensor] = {}
 
     def start(self, resume: bool) -> None:
-        state = None if self.folder is None else self.folder / "state.safetensors"
-        there = state is not None and state.is_file()
-        if there and not resume:
-            raise InputError(f"folder {str(self.folder)!r} holds a run already: resume it, or give another folder.")
+        kept = self._found(resume)
         torch.manual_seed(self.config.seed)
         self._build()
-        if there and state is not None:
-            self._restore(*load_tensors(state))
+        if kept is not None:
+            self._restore(*kept)
 
     def _build(self) -> None:
         config, mean_rul = self.config, float(np.mean(self.data.train.rul))
@@ -267,65 +266,15 @@ class _Run:
     def _parts(self) -> dict[str, nn.Module]:
         return {"model": self.model, "average": self.average, "balancer": self.balancer}
 
-    def _keep(self) -> None:
-        if self.folder is None:
-            return
-        write_atomically(self.folder / "history.csv", pd.DataFrame(self.rows).to_csv(index=False))
-        if self.best_epoch() == self.epoch:
-            facts = {"config": asdict(self.config), "best_epoch": self.epoch, "versions": versions()}
-            facts |= {"data": self.data.describe(), "validation": self.rows[-1]}
-            save_checkpoint(
-                self.folder / "best.safetensors",
-                self.best,
-                self.model,
-                self.data.preprocessor,
-                self.data.horizon,
-                facts,
-            )
-        optimizer = self.optimizer.state_dict()
-        tensors = {
-            f"optimizer/{index}/{name}": value
-            for index, values in optimizer["state"].items()
-            for name, value in values.items()
-        }
-        for part_name, part in self._parts().items():
-            tensors |= {f"{part_name}/{name}": value for name, value in part.state_dict().items()}
-        tensors |= {f"best/{name}": value for name, value in self.best.items()}
-        tensors |= {"rng/dropout": torch.get_rng_state(), "rng/order": self.order.get_state()}
-        if self.device.type == "cuda":
-            tensors["rng/cuda"] = torch.cuda.get_rng_state()
-        facts = {
-            "config": asdict(self.config),
-            "epoch": self.epoch,
-            "rows": self.rows,
-            "probes": self.probes,
-            "groups": optimizer["param_groups"],
-            "warmup": self.warmup.state_dict(),
-            "plateau": self.plateau.state_dict(),
-        }
-        save_tensors(self.folder / "state.safetensors", tensors, facts)
+    def _random_states(self) -> dict[str, Tensor]:
+        states = {"dropout": torch.get_rng_state(), "order": self.order.get_state()}
+        return states | ({"cuda": torch.cuda.get_rng_state()} if self.device.type == "cuda" else {})
 
-    def _restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        kept = TrainingConfig(**facts["config"])
-        # More epochs than before is no other run: that is how one goes on.
-        if replace(kept, epochs=self.config.epochs) != self.config:
-            differing = [name for name, value in asdict(kept).items() if value != getattr(self.config, name)]
-            raise InputError(f"folder {str(self.folder)!r} holds a run with another {', '.join(differing)}.")
-        for name, part in self._parts().items():
-            part.load_state_dict(_under(tensors, name))
-        self.best = _under(tensors, "best")
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, value in _under(tensors, "optimizer").items():
-            index, _, quantity = name.partition("/")
-            state.setdefault(int(index), {})[quantity] = value
-        self.optimizer.load_state_dict({"state": state, "param_groups": facts["groups"]})
-        self.warmup.load_state_dict(facts["warmup"])
-        self.plateau.load_state_dict(facts["plateau"])
-        self.epoch, self.rows, self.probes = facts["epoch"], facts["rows"], facts["probes"]
-        self.order.set_state(tensors["rng/order"])
-        torch.set_rng_state(tensors["rng/dropout"])
-        if self.device.type == "cuda" and "rng/cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["rng/cuda"])
+    def _set_random_states(self, states: dict[str, Tensor]) -> None:
+        self.order.set_state(states["order"])
+        torch.set_rng_state(states["dropout"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(states["cuda"])
 
     def result(self) -> TrainingResult:
         self.model.load_state_dict(self.best)
@@ -361,7 +310,3 @@ def _summary(steps: list[StepReport]) -> dict[str, float]:
     if cosines:
         row["cosine"] = float(np.median(cosines))
     return row
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(f"{prefix}/"): value for name, value in tensors.items() if name.startswith(f"{prefix}/")}
