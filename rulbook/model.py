@@ -6,16 +6,24 @@ self-attention (which cycles matter); the last cycle's vector goes through a fun
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rulbook._check import one_of, whole, within
+from rulbook._check import above, finite_number, one_of, shown, whole, within
+from rulbook.data.facts import HEALTH_CLASSES, MAX_RUL
+from rulbook.data.horizon import Horizon
+from rulbook.errors import InputError
 
-__all__ = ["PRESETS", "DualTaskModel", "ModelConfig", "parameter_counts"]
+__all__ = ["PRESETS", "DualTaskModel", "ModelConfig", "NotFiniteError", "parameter_counts"]
+
+_WIDEST = 4096
+"""Wider than any network of the field, and narrow enough that a wrong number does not ask for terabytes."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,9 @@ class ModelConfig:
         attention_heads: Heads of the self-attention; must divide the encoder's width.
         funnel: Widths of the shared funnel; the last one is what both heads see.
         dropout: Share of activations dropped between blocks while training.
+
+    Raises:
+        ValueError: If a width is no whole number from 1 to 4096, or the heads do not divide the encoder's width.
     """
 
     channels: tuple[int, int, int]
@@ -36,6 +47,30 @@ class ModelConfig:
     funnel: tuple[int, int, int]
     dropout: float = 0.2
 
+    def __post_init__(self) -> None:
+        for name in ("channels", "funnel"):
+            object.__setattr__(self, name, _three_widths(name, getattr(self, name)))
+        for name in ("lstm_hidden", "attention_heads"):
+            object.__setattr__(self, name, whole(name, getattr(self, name), 1, _WIDEST))
+        object.__setattr__(self, "dropout", within("dropout", self.dropout, 0, 1))
+        if 2 * self.lstm_hidden % self.attention_heads:
+            raise InputError(
+                f"attention_heads is {self.attention_heads}: it must divide the encoder's width, "
+                f"{2 * self.lstm_hidden}."
+            )
+
+
+def _as_tuple(value: Any) -> Any:
+    """A list that was a tuple before it was JSON."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _three_widths(name: str, values: Any) -> tuple[int, int, int]:
+    if not isinstance(values, (tuple, list)) or len(values) != 3:
+        raise InputError(f"{name} is {shown(values)}: it must be three whole numbers.")
+    first, second, third = (whole(f"{name}[{place}]", value, 1, _WIDEST) for place, value in enumerate(values))
+    return first, second, third
+
 
 PRESETS: dict[str, ModelConfig] = {
     "paper": ModelConfig(channels=(64, 128, 64), lstm_hidden=256, attention_heads=8, funnel=(256, 64, 32), dropout=0.3),
@@ -43,7 +78,17 @@ PRESETS: dict[str, ModelConfig] = {
 }
 """``paper`` is the source book's network, 3.50 M parameters; ``compact`` has its shape at 0.13 M, for a laptop."""
 
-HEALTH_CLASSES = 3
+
+class NotFiniteError(InputError):
+    """The network answered NaN or infinity, or was given some.
+
+    Attributes:
+        window: The position in the batch of the window at fault; None if the weights are.
+    """
+
+    def __init__(self, message: str, window: int | None = None) -> None:
+        super().__init__(message)
+        self.window = window
 
 
 class DualTaskModel(nn.Module):
@@ -54,9 +99,11 @@ class DualTaskModel(nn.Module):
         preset: A name in :data:`PRESETS`, or a :class:`ModelConfig` of your own.
         initial_rul: Where the RUL output starts, in cycles: the mean of the training targets. Started at zero, the
             first steps only move the output there; with a ReLU behind it, it may never get there (section 11.2).
+        max_rul: The cap on the labels that it is trained with, in cycles, and so on what it predicts. None: not told.
+        thresholds: Of the health classes that it is trained with, in cycles, the larger first. None: not told.
 
     Raises:
-        ValueError: If ``n_features`` is no positive whole number or the preset is unknown.
+        ValueError: If ``n_features`` is no positive whole number, the preset is unknown or a number is out of range.
 
     Example:
         >>> model = DualTaskModel(n_features=14, preset="compact")
@@ -65,12 +112,22 @@ class DualTaskModel(nn.Module):
         ((8,), (8, 3))
     """
 
-    def __init__(self, n_features: int = 14, preset: str | ModelConfig = "paper", *, initial_rul: float = 75.0) -> None:
+    def __init__(
+        self,
+        n_features: int = 14,
+        preset: str | ModelConfig = "paper",
+        *,
+        initial_rul: float = 75.0,
+        max_rul: float | None = None,
+        thresholds: tuple[float, float] | None = None,
+    ) -> None:
         super().__init__()
-        config = PRESETS[one_of("preset", preset, PRESETS)] if isinstance(preset, str) else preset
-        within("dropout", config.dropout, 0, 1)
-        self.n_features = whole("n_features", n_features, 1)
+        config = preset if isinstance(preset, ModelConfig) else PRESETS[one_of("preset", preset, PRESETS)]
+        self.n_features = n_features = whole("n_features", n_features, 1)
         self.config = config
+        # The one place for the cap is the data's Horizon; training hands it on, so that the network can be asked alone.
+        self.max_rul = None if max_rul is None else above("max_rul", max_rul, 0)
+        self.thresholds = None if thresholds is None else Horizon(thresholds=thresholds).thresholds
         c1, c2, c3 = config.channels
         self.convolutions = nn.Sequential(
             *_convolution(n_features, c1), *_convolution(c1, c2), *_convolution(c2, c3), nn.Dropout(config.dropout)
@@ -89,18 +146,17 @@ class DualTaskModel(nn.Module):
             *_dense(f3, 64, config.dropout), *_dense(64, 32, 0.0), *_dense(32, 16, 0.0), nn.Linear(16, 1)
         )
         self.health_head = nn.Sequential(
-            *_dense(f3, 32, config.dropout), *_dense(32, 16, 0.0), nn.Linear(16, HEALTH_CLASSES)
+            *_dense(f3, 32, config.dropout), *_dense(32, 16, 0.0), nn.Linear(16, len(HEALTH_CLASSES))
         )
-        nn.init.constant_(self.rul_head[-1].bias, initial_rul)  # type: ignore[arg-type]
+        nn.init.constant_(self.rul_head[-1].bias, finite_number("initial_rul", initial_rul))  # type: ignore[arg-type]
 
-    def forward(
-        self, x: Float[Tensor, "batch time feature"]
-    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch health_class"]]:
+    # The hints of the next three say no shapes: torch.jit.script reads hints, and knows none of jaxtyping's.
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """RUL in cycles (B,), unbounded while training, and health logits (B, 3) for windows ``x`` (B, T, F)."""
         return self.heads(self.encode(x))
 
-    def encode(self, x: Float[Tensor, "batch time feature"]) -> Float[Tensor, "batch width"]:
-        """The representation that both heads share, (B, 32)."""
+    def encode(self, x: Tensor) -> Tensor:
+        """The representation that both heads share, (B, 32), of windows ``x`` (B, T, F)."""
         local = self.convolutions(x.transpose(1, 2)).transpose(1, 2)
         ordered, _ = self.lstm(local)
         # Only the last cycle goes on, so only the last cycle asks: the same numbers at a thirtieth of the queries.
@@ -109,26 +165,59 @@ class DualTaskModel(nn.Module):
         shared: Tensor = self.funnel(self.attention_norm(query + attended)[:, 0])
         return shared
 
-    def heads(
-        self, representation: Float[Tensor, "batch width"]
-    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch health_class"]]:
-        """Both answers from the shared representation (B, 32)."""
+    def heads(self, representation: Tensor) -> tuple[Tensor, Tensor]:
+        """RUL (B,) and health logits (B, 3) from the shared representation (B, 32)."""
         return self.rul_head(representation).squeeze(1), self.health_head(representation)
 
     @torch.no_grad()
     def predict(
-        self, x: Float[Tensor, "batch time feature"], *, max_rul: float = 125.0
+        self, x: Float[Tensor, "batch time feature"], *, max_rul: float | None = None
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch health_class"]]:
         """RUL clamped to [0, ``max_rul``] cycles and health-class probabilities, with dropout off.
 
         The clamp stands here and not in :meth:`forward`: while training it would cut the gradient of every window
         predicted outside, and a unit that is cut off everywhere stays so (section 11.2).
+
+        Args:
+            x: Windows, (B, T, F).
+            max_rul: None: the cap that the model was told, or C-MAPSS's 125 if it was told none.
+
+        Raises:
+            ValueError: If ``x`` is no batch of windows of F features, or anything in it, in the weights or in the
+                answer is NaN or infinite: a clamp would make a number of the one and ``argmax`` a class of the other.
         """
-        was_training = self.training
-        self.eval()
-        rul, health_logits = self(x)
-        self.train(was_training)
-        return rul.clamp(0.0, max_rul), health_logits.softmax(dim=1)
+        told = MAX_RUL if self.max_rul is None else self.max_rul
+        cap = told if max_rul is None else above("max_rul", max_rul, 0)
+        if x.ndim != 3 or 0 in x.shape or x.shape[2] != self.n_features:
+            raise InputError(f"x has shape {tuple(x.shape)}: it must be (windows, cycles, {self.n_features}).")
+        x = x.to(next(self.parameters()).dtype)
+        if not bool(torch.isfinite(x).all()):
+            window, cycle, feature = torch.nonzero(~torch.isfinite(x))[0].tolist()
+            raise NotFiniteError(
+                f"x holds {x[window, cycle, feature]} in window {window}, cycle {cycle}, feature {feature}: every "
+                "value must be finite.",
+                window,
+            )
+        self._require_finite_weights()
+        with _evaluating(self):
+            rul, health_logits = self(x)
+        finite = torch.isfinite(rul) & torch.isfinite(health_logits).all(dim=1)
+        if not bool(finite.all()):
+            window = int(torch.nonzero(~finite)[0])
+            raise NotFiniteError(
+                f"the model's answer to window {window} of x is no number, though x (at most "
+                f"{float(x[window].abs().max()):.3g}) and the weights are finite: one of the two is out of range.",
+                window,
+            )
+        return rul.clamp(0.0, cap), health_logits.softmax(dim=1)
+
+    def _require_finite_weights(self) -> None:
+        for name, values in self.state_dict().items():
+            if not bool(torch.isfinite(values).all()):
+                value = values[~torch.isfinite(values)][0]
+                raise NotFiniteError(
+                    f"the model holds {value} in {name}: its weights are damaged, or training diverged."
+                )
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """The parameters that both tasks pull on: everything before the heads."""
@@ -142,13 +231,24 @@ class DualTaskModel(nn.Module):
 
     def config_dict(self) -> dict[str, Any]:
         """What is needed to build the same network again, as plain JSON values."""
-        return {"n_features": self.n_features, **asdict(self.config)}
+        thresholds = None if self.thresholds is None else list(self.thresholds)
+        told = {"max_rul": self.max_rul, "thresholds": thresholds}
+        return {"n_features": self.n_features, **told, **asdict(self.config)}
 
     @classmethod
-    def from_config_dict(cls, values: dict[str, Any]) -> DualTaskModel:
-        """The network that :meth:`config_dict` describes, freshly initialised."""
-        widths: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in values.items()}
-        return cls(widths.pop("n_features"), ModelConfig(**widths))
+    def from_config_dict(cls, values: Mapping[str, Any]) -> DualTaskModel:
+        """The network that :meth:`config_dict` describes, freshly initialised.
+
+        Raises:
+            ValueError: If an entry is missing, unknown or out of its range.
+        """
+        widths = {field.name for field in fields(ModelConfig)}
+        needed, known = {"n_features", *widths}, {"n_features", "max_rul", "thresholds", *widths}
+        if not isinstance(values, Mapping) or not needed <= set(values) <= known:
+            raise InputError(f"model is {shown(values)}: it must hold {', '.join(sorted(known))}, and nothing else.")
+        config = ModelConfig(**{name: _as_tuple(values[name]) for name in widths})
+        told = {name: _as_tuple(values.get(name)) for name in ("max_rul", "thresholds")}
+        return cls(values["n_features"], config, **told)
 
 
 def parameter_counts(model: DualTaskModel) -> dict[str, int]:
@@ -166,6 +266,20 @@ def parameter_counts(model: DualTaskModel) -> dict[str, int]:
         for name, modules in blocks.items()
     }
     return {**counts, "total": sum(counts.values())}
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode in every module inside, and afterwards in each the mode that it was in."""
+    training = [module for module in model.modules() if module.training]
+    # A model in use is in evaluation mode throughout: nothing is touched, so that threads may share it.
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
 
 
 def _convolution(n_in: int, n_out: int) -> list[nn.Module]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
-import torch
 
 from rulbook.checkpoint import Checkpoint
-from rulbook.data import all_windows, last_windows
+from rulbook.data import HEALTH_CLASSES, Windows, all_windows, last_windows
+from rulbook.data.fleet import require_columns
+from rulbook.errors import InputError
+from rulbook.evaluation import first_reading, predict_windows, require_finite_features
 
-__all__ = ["HEALTH_NAMES", "predict"]
+__all__ = ["predict"]
 
-HEALTH_NAMES = ("normal", "degrading", "critical")
-"""Names of the health classes 0, 1 and 2 (section 7.3)."""
+_UNUSUAL, _BROKEN = 100.0, 1e6
+"""Standard deviations from the training engines' mean: the engines of C-MAPSS stay within ten."""
 
 
 def predict(checkpoint: Checkpoint, frame: pd.DataFrame, *, every_cycle: bool = False) -> pd.DataFrame:
@@ -21,31 +26,71 @@ def predict(checkpoint: Checkpoint, frame: pd.DataFrame, *, every_cycle: bool = 
     Args:
         checkpoint: From :func:`rulbook.checkpoint.load_checkpoint`.
         frame: One row per engine and cycle, from :func:`rulbook.data.read_table`; needs the columns ``unit``, ``cycle``
-            and the settings and sensors that the model was trained with.
+            and the settings and sensors that the model was trained with. Engines come out in its order.
         every_cycle: One line for each cycle from the window's length on, instead of one per engine at its last cycle.
 
     Returns:
         Columns ``engine``, ``cycle``, ``rul`` (cycles), ``health`` (a name) and ``probability`` (of that class).
 
     Raises:
-        ValueError: If a column is missing or a value is not finite.
+        ValueError: If a column is missing, if a reading, a z-score or an answer of the model is not finite, or if a
+            z-score is a million or more: a sensor that says so is broken, and the network would answer all the same.
+            The message names engine, cycle and column, or the model.
+
+    Warns:
+        UserWarning: If a z-score is a hundred or more.
     """
-    preprocessor = checkpoint.preprocessor
-    frame = frame.sort_values(["unit", "cycle"], kind="stable").reset_index(drop=True)
+    preprocessor, horizon = checkpoint.preprocessor, checkpoint.horizon
+    _require_finite_readings(frame, (*preprocessor.settings, *preprocessor.sensors))
+    order = frame.groupby("unit", sort=False).ngroup()
+    frame = frame.assign(unit=order).sort_values(["unit", "cycle"], kind="stable").assign(unit=frame["unit"])
+    frame = frame.reset_index(drop=True)
     cut = all_windows if every_cycle else last_windows
-    windows = cut(preprocessor.transform(frame), frame, last_rul=None, window=checkpoint.horizon.window)
-    parts = [
-        checkpoint.model.predict(torch.from_numpy(windows.gather(index)), max_rul=checkpoint.horizon.max_rul)
-        for index in np.array_split(np.arange(len(windows)), max(1, len(windows) // 1024))
-    ]
-    rul, probabilities = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
-    health = probabilities.argmax(axis=1)
+    # What overflows here is named below, by engine and cycle.
+    with np.errstate(over="ignore", invalid="ignore"):
+        features = preprocessor.transform(frame)
+    windows = cut(
+        features,
+        frame,
+        last_rul=None,
+        window=horizon.window,
+        max_rul=horizon.max_rul,
+        thresholds=horizon.thresholds,
+    )
+    names = [f"the z-score of {sensor}" for sensor in preprocessor.sensors]
+    _require_readings_of_this_world(windows, names)
+    rul, probabilities = predict_windows(checkpoint.model, windows, max_rul=horizon.max_rul, names=names)
     return pd.DataFrame(
         {
             "engine": windows.unit,
             "cycle": windows.cycle,
-            "rul": rul,
-            "health": np.array(HEALTH_NAMES)[health],
+            "rul": rul.astype(np.float32),
+            "health": np.array(HEALTH_CLASSES)[probabilities.argmax(axis=1)],
             "probability": probabilities.max(axis=1),
         }
     )
+
+
+def _require_finite_readings(frame: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    """Say of a broken sensor which engine's it is, before the table as a whole is refused for it."""
+    require_columns(frame, ("unit", "cycle", *columns))
+    for name in columns:
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            continue
+        readings = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        if not np.isfinite(readings).all():
+            row = int(np.argmin(np.isfinite(readings)))
+            unit, cycle = frame["unit"].iloc[row], frame["cycle"].iloc[row]
+            raise InputError(
+                f"engine {unit} has {readings[row]} in column {name} at cycle {cycle}: every reading must be finite. "
+                "Fill it, or leave its rows out."
+            )
+
+
+def _require_readings_of_this_world(windows: Windows, names: Sequence[str]) -> None:
+    require_finite_features(windows, names)
+    size = np.abs(windows.rows)
+    if found := first_reading(windows, size >= _BROKEN, names):
+        raise InputError(f"{found}: the sensor is broken, or its unit is another than in the training data.")
+    if found := first_reading(windows, size >= _UNUSUAL, names):
+        warnings.warn(f"{found}, unlike any in the training data: predictions from it are guesses.", stacklevel=3)

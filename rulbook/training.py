@@ -6,9 +6,12 @@ method's balancer (:mod:`rulbook.gradients`). Validation *engines*, never seen i
 
 from __future__ import annotations
 
+import re
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +22,40 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
-from rulbook._check import above, at_least, one_of, whole, within
+from rulbook._check import above, at_least, not_empty, one_of, whole, within
 from rulbook.data import Prepared, Windows
-from rulbook.evaluation import Evaluation, TensorWindows, evaluate
+from rulbook.draws import Draws
+from rulbook.errors import InputError
+from rulbook.evaluation import Evaluation, TensorWindows, evaluate, require_finite_features
 from rulbook.gradients import Balancer, StepReport, row_cosine, row_norms, task_gradients
 from rulbook.losses import task_losses
 from rulbook.methods import METHODS
 from rulbook.model import PRESETS, DualTaskModel
 from rulbook.run_folder import RunFolder, held
-from rulbook.training_state import ResumableRun
+from rulbook.training_state import ResumableRun, under
 
-__all__ = ["Evaluation", "TrainingConfig", "TrainingResult", "evaluate", "train"]
+__all__ = ["PRECISIONS", "Evaluation", "TrainingConfig", "TrainingResult", "evaluate", "train"]
+
+PRECISIONS = ("fp32", "bf16")
+"""What the network computes in."""
+
+_LOWEST = {
+    0: ("seed", "warmup_epochs", "plateau_patience", "probe_every"),
+    1: ("epochs", "patience"),
+    # Batch normalisation cannot normalise a lone window.
+    2: ("batch_size",),
+}
+_LARGEST_WHOLE = 2**32 - 1
+"""The largest seed that NumPy and scikit-learn take, which split and prepare the data of a run."""
+_LARGEST = 1e30
+"""Of what is multiplied with a weight: float32 ends at 3.4e38, and AdamW needs room for its own factors."""
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """What decides a run, besides the data.
+
+    Whole numbers may come as 3.0, and are kept as 3.
 
     Attributes:
         method: A name in :data:`rulbook.methods.METHODS`.
@@ -51,6 +72,11 @@ class TrainingConfig:
         ema_decay: Decay per step of the weight average that is evaluated and kept; 0 turns it off.
         probe_every: Measure both task gradients on all shared parameters at every so many steps of an epoch, for the
             record, whatever the method itself measures; 0 never. A probe costs two backward passes and changes nothing.
+        precision: ``"fp32"``, or ``"bf16"``: the network computes in bfloat16 where PyTorch's autocast deems it safe.
+            Weights, losses, gradients of the weights, averages and every evaluation stay in float32.
+
+    Raises:
+        ValueError: If a value is out of its range.
     """
 
     method: str = "amnl"
@@ -66,18 +92,23 @@ class TrainingConfig:
     clip_norm: float = 1.0
     ema_decay: float = 0.99
     probe_every: int = 0
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         one_of("method", self.method, METHODS)
         one_of("preset", self.preset, PRESETS)
-        for name, low in {"seed": 0, "epochs": 1, "batch_size": 2, "warmup_epochs": 0, "patience": 1}.items():
-            whole(name, getattr(self, name), low)
-        for name in ("plateau_patience", "probe_every"):
-            whole(name, getattr(self, name), 0)
-        above("learning_rate", self.learning_rate, 0)
-        at_least("weight_decay", self.weight_decay, 0)
-        above("clip_norm", self.clip_norm, 0)
-        within("ema_decay", self.ema_decay, 0, 1)
+        one_of("precision", self.precision, PRECISIONS)
+        checked: dict[str, float] = {
+            name: whole(name, whole(name, getattr(self, name), low), low, _LARGEST_WHOLE)
+            for low, names in _LOWEST.items()
+            for name in names
+        }
+        for name in ("learning_rate", "clip_norm"):
+            checked[name] = within(name, above(name, getattr(self, name), 0), 0, _LARGEST)
+        checked["weight_decay"] = within("weight_decay", at_least("weight_decay", self.weight_decay, 0), 0, _LARGEST)
+        checked["ema_decay"] = within("ema_decay", self.ema_decay, 0, 1)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -86,11 +117,14 @@ class TrainingResult:
 
     Attributes:
         model: The averaged weights of the epoch that the validation engines chose, in evaluation mode.
-        history: One row per epoch: losses, task weights, norm ratio, learning rate, validation scores, seconds.
+        history: One row per epoch: losses, task weights, norm ratio, ``noted_steps`` (steps that were not as they
+            should be), learning rate, validation scores, seconds.
         best_epoch: The chosen epoch, counted from 1.
         config: The settings of the run.
         probes: One row per probe: epoch, step of the epoch, ``norm_rul``, ``norm_health`` and ``cosine`` of the task
             gradients on all shared parameters, for the losses that the method trains on.
+        notes: What was unusual, in words, and in how many steps: a task left out of a step, a gradient of zero. Notes
+            that differ in a measured number only count as one.
     """
 
     model: DualTaskModel
@@ -98,6 +132,7 @@ class TrainingResult:
     best_epoch: int
     config: TrainingConfig
     probes: pd.DataFrame
+    notes: dict[str, int] = field(default_factory=dict)
 
 
 def train(
@@ -112,8 +147,12 @@ def train(
 ) -> TrainingResult:
     """Train a :class:`~rulbook.model.DualTaskModel` and keep the epoch that validation engines choose.
 
+    Every draw comes from generators of the run's own (:class:`~rulbook.draws.Draws`): the result is the same beside
+    other threads, and nobody else's draws are moved.
+
     Args:
-        data: Windows of training and validation engines, from :func:`rulbook.data.prepare`.
+        data: Windows of training and validation engines, from :func:`rulbook.data.prepare`. Test engines are not
+            needed.
         config: The settings; the default trains AMNL on the compact preset.
         folder: Where to keep ``best.safetensors`` (the model), ``state.safetensors`` (to go on after a stop) and
             ``history.csv``. Without it nothing is written. While it trains, no other process may train into it.
@@ -126,16 +165,23 @@ def train(
 
     Raises:
         ValueError: If ``folder`` holds a run already and ``resume`` is off; if the run there is another one, by its
-            settings, its rows, its split, or the versions of rulbook and torch; if another process trains into it.
+            settings, its rows, its split, or the versions of rulbook and torch; if another process trains into it; if
+            no engine validates, or windows are too few, not finite or do not fit each other; if a gradient overflows or
+            the memory does not suffice. What was finished before is kept in ``folder``.
+
+    Warns:
+        UserWarning: At the first step of each kind that was not as it should be; see ``notes`` of the result.
     """
-    run = _Run(data, config or TrainingConfig(), None if folder is None else Path(folder), watched or {})
-    # Dropout draws from torch's global generator and from no other: fork it, so that the caller's is left as it was.
-    with held(folder), torch.random.fork_rng(devices=[]):
-        run.start(resume)
+    config = config or TrainingConfig()
+    with held(folder):
+        with _memory_explained(config):
+            run = _Run(data, config, None if folder is None else Path(folder), watched or {})
+            run.start(resume)
         bar = tqdm(total=run.config.epochs, initial=run.epoch, desc=run.label, unit="epoch", disable=not progress)
         with bar:
             while not run.finished():
-                row = run.one_epoch(bar)
+                with _memory_explained(config):
+                    row = run.one_epoch(bar)
                 if on_epoch is not None:
                     on_epoch(row)
     return run.result()
@@ -148,26 +194,38 @@ class _Run(ResumableRun):
         self, data: Prepared, config: TrainingConfig, folder: Path | None, watched: Mapping[str, Windows]
     ) -> None:
         self.data, self.config, self.folder = data, config, folder
+        if "validation" in watched:
+            raise InputError("watched names 'validation': those windows choose the epoch. Give it another name.")
         self.evaluated = {"validation": data.validation, **watched}
+        _require_trainable(data.train, self.evaluated)
         self.method = METHODS[config.method]
         self.label = f"{self.method.label}, seed {config.seed}"
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.windows = TensorWindows(data.train, self.device)
         self.max_rul = data.horizon.max_rul
+        self.draws = Draws(config.seed, self.device)
         self.epoch, self.rows, self.probes = 0, list[dict[str, float]](), list[dict[str, float]]()
+        self.notes = dict[str, int]()
         self.best: dict[str, Tensor] = {}
 
     def start(self, resume: bool) -> None:
         kept = self._found(resume)
-        torch.manual_seed(self.config.seed)
-        self._build()
+        with self.draws:
+            self._build()
         if kept is not None:
             self._restore(*kept)
 
     def _build(self) -> None:
         config, mean_rul = self.config, float(np.mean(self.data.train.rul))
         n_features = int(self.data.train.rows.shape[1])
-        self.model = DualTaskModel(n_features, config.preset, initial_rul=mean_rul).to(self.device)
+        horizon = self.data.horizon
+        self.model = DualTaskModel(
+            n_features,
+            config.preset,
+            initial_rul=mean_rul,
+            max_rul=horizon.max_rul,
+            thresholds=horizon.thresholds,
+        ).to(self.device)
         self.balancer: Balancer = self.method.make_balancer().to(self.device)
         self.average = AveragedModel(self.model, multi_avg_fn=_ramped_average(config.ema_decay), use_buffers=True)
         groups = [{"params": list(self.model.parameters()), "weight_decay": config.weight_decay}]
@@ -193,7 +251,11 @@ class _Run(ResumableRun):
     def one_epoch(self, bar: tqdm[Any]) -> dict[str, float]:
         started = time.perf_counter()
         learning_rate = self.optimizer.param_groups[0]["lr"]
-        steps = [self._step(step, index) for step, index in enumerate(self._progress(self._batches(), bar))]
+        steps = list[StepReport]()
+        for step, index in enumerate(self._progress(self._batches(), bar)):
+            with self.draws:
+                steps.append(self._step(step, index))
+            self._take_note(steps[-1].note, bar)
         self.balancer.end_epoch()
         self.epoch += 1
         evaluated: DualTaskModel = self.average.module  # type: ignore[assignment]
@@ -218,13 +280,15 @@ class _Run(ResumableRun):
         self._keep()
         best = self.rows[self.best_epoch() - 1]["validation_rmse"]
         bar.update()
-        bar.set_postfix_str(f"validation RMSE {row['validation_rmse']:.2f}, best {best:.2f} cycles")
+        bar.set_postfix_str(
+            f"validation RMSE {row['validation_rmse']:.2f}, best {best:.2f} {self.data.horizon.time_unit}s"
+        )
         return row
 
     def _batches(self) -> list[Tensor]:
         order = torch.randperm(len(self.windows), generator=self.order)
         batches = list(torch.split(order, self.config.batch_size))
-        # Batch normalisation cannot normalise a lone window.
+        # A lone window cannot be normalised: it comes first some other time.
         return batches[:-1] if len(batches) > 1 and len(batches[-1]) < 2 else batches
 
     def _progress(self, batches: list[Tensor], bar: tqdm[Any]) -> Iterator[Tensor]:
@@ -234,8 +298,11 @@ class _Run(ResumableRun):
 
     def _step(self, step: int, index: Tensor) -> StepReport:
         self.model.train()
-        representation = self.model.encode(self.windows.x(index))
-        rul, health_logits = self.model.heads(representation)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+            representation = self.model.encode(self.windows.x(index))
+            rul, health_logits = self.model.heads(representation)
+        # The square of 125 cycles has 3 digits in bfloat16: losses are taken in float32, whatever the network does.
+        rul, health_logits = rul.float(), health_logits.float()
         index = index.to(self.device)
         scale = self.method.rul_scale
         losses = task_losses(
@@ -258,28 +325,87 @@ class _Run(ResumableRun):
             representation=representation,
             last_shared=self.model.last_shared_parameters(),
         )
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm, error_if_nonfinite=True)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
+        if not bool(torch.isfinite(norm)):
+            raise InputError(self._diverged(step, losses.tolist(), float(norm)))
         self.optimizer.step()
         self.average.update_parameters(self.model)
         return report
+
+    def _diverged(self, step: int, losses: list[float], norm: float) -> str:
+        config = self.config
+        return (
+            f"the gradient has a norm of {norm} in epoch {self.epoch + 1}, step {step + 1}, where the losses are "
+            f"{losses[0]:.3g} (RUL) and {losses[1]:.3g} (health): training diverged. Lower learning_rate (it is "
+            f"{config.learning_rate:g}){'' if config.precision == 'fp32' else ', or leave precision at fp32'}."
+        )
+
+    def _take_note(self, note: str | None, bar: tqdm[Any]) -> None:
+        """Count what a step noted, and say each kind once."""
+        for remark in filter(None, (note or "").split("; ")):
+            kind = re.sub(r"\d+(\.\d+)?e[+-]?\d+|\d+\.\d+", "…", remark)
+            if kind not in self.notes:
+                with bar.external_write_mode():
+                    warnings.warn(
+                        f"{self.label}, epoch {self.epoch + 1}: {remark}. Said once; counted in the history.",
+                        stacklevel=4,
+                    )
+            self.notes[kind] = self.notes.get(kind, 0) + 1
 
     def _parts(self) -> dict[str, nn.Module]:
         return {"model": self.model, "average": self.average, "balancer": self.balancer}
 
     def _random_states(self) -> dict[str, Tensor]:
-        states = {"dropout": torch.get_rng_state(), "order": self.order.get_state()}
-        return states | ({"cuda": torch.cuda.get_rng_state()} if self.device.type == "cuda" else {})
+        draws = {f"draws/{kind}": state for kind, state in self.draws.state().items()}
+        return {"order": self.order.get_state(), **draws}
 
     def _set_random_states(self, states: dict[str, Tensor]) -> None:
         self.order.set_state(states["order"])
-        torch.set_rng_state(states["dropout"])
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state(states["cuda"])
+        self.draws.restore(under(states, "draws"))
 
     def result(self) -> TrainingResult:
         self.model.load_state_dict(self.best)
         history, probes = pd.DataFrame(self.rows), pd.DataFrame(self.probes)
-        return TrainingResult(self.model.eval(), history, self.best_epoch(), self.config, probes)
+        return TrainingResult(self.model.eval(), history, self.best_epoch(), self.config, probes, self.notes)
+
+
+def _require_trainable(train: Windows, evaluated: Mapping[str, Windows]) -> None:
+    """Say before training begins what would stop it, in words of the data."""
+    if len(train) < 2:
+        raise InputError(f"train holds {len(train)} windows: batch normalisation needs two at least, and a run many.")
+    if len(evaluated["validation"]) == 0:
+        raise InputError(
+            "validation is empty: no engine chooses the epoch. Hold some out, with validation_fraction in prepare."
+        )
+    for name, windows in {"train": train, **evaluated}.items():
+        not_empty(name, windows)
+        if windows.rows.shape[1] != train.rows.shape[1]:
+            raise InputError(
+                f"{name} has {windows.rows.shape[1]} features but train has {train.rows.shape[1]}: they must agree."
+            )
+        require_finite_features(windows)
+        unknown = np.flatnonzero(~np.isfinite(windows.rul.astype(np.float32)))
+        if len(unknown):
+            at = unknown[0]
+            raise InputError(
+                f"{name} has no RUL for engine {windows.unit[at]} at cycle {windows.cycle[at]} ({windows.rul[at]}): "
+                "every window needs one."
+            )
+
+
+@contextmanager
+def _memory_explained(config: TrainingConfig) -> Iterator[None]:
+    """Turn PyTorch's several words for a full memory into one sentence that says what to lower."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        full = isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in str(error)
+        if not full:
+            raise
+        raise InputError(
+            f"the memory does not suffice for batch_size {config.batch_size} with preset {config.preset!r}: lower the "
+            "one, or take a smaller preset."
+        ) from error
 
 
 def _ramped_average(decay: float) -> Callable[[Any, Any, Any], None]:
@@ -309,4 +435,5 @@ def _summary(steps: list[StepReport]) -> dict[str, float]:
         row["norm_ratio"] = float((table[:, 0] / table[:, 1]).nanmedian())
     if cosines:
         row["cosine"] = float(np.median(cosines))
+    row["noted_steps"] = float(sum(step.note is not None for step in steps))
     return row

@@ -25,7 +25,7 @@ from rulbook.run_folder import RunFolder
 if TYPE_CHECKING:
     from rulbook.training import TrainingConfig
 
-__all__ = ["ResumableRun", "run_identity"]
+__all__ = ["ResumableRun", "run_identity", "under"]
 
 
 def run_identity(data: Prepared) -> dict[str, Any]:
@@ -57,6 +57,7 @@ class ResumableRun:
     epoch: int
     rows: list[dict[str, float]]
     probes: list[dict[str, float]]
+    notes: dict[str, int]
     best: dict[str, Tensor]
 
     def best_epoch(self) -> int:
@@ -122,17 +123,18 @@ class ResumableRun:
     def _restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
         try:
             for name, part in self._parts().items():
-                part.load_state_dict(_under(tensors, name))
-            self.best = _under(tensors, "best")
+                part.load_state_dict(under(tensors, name))
+            self.best = under(tensors, "best")
             state: dict[int, dict[str, Tensor]] = {}
-            for name, value in _under(tensors, "optimizer").items():
+            for name, value in under(tensors, "optimizer").items():
                 index, _, quantity = name.partition("/")
                 state.setdefault(int(index), {})[quantity] = value
             self.optimizer.load_state_dict({"state": state, "param_groups": facts["groups"]})
             self.warmup.load_state_dict(facts["warmup"])
             self.plateau.load_state_dict(facts["plateau"])
             self.epoch, self.rows, self.probes = facts["epoch"], facts["rows"], facts["probes"]
-            self._set_random_states(_under(tensors, "rng"))
+            self.notes = facts["notes"]
+            self._set_random_states(under(tensors, "rng"))
         except (LookupError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
                 f"state.safetensors in {str(self.folder)!r} does not hold this run: {one_line(error)[:200]}."
@@ -175,6 +177,7 @@ class ResumableRun:
             "epoch": self.epoch,
             "rows": self.rows,
             "probes": self.probes,
+            "notes": self.notes,
             "groups": optimizer["param_groups"],
             "warmup": self.warmup.state_dict(),
             "plateau": self.plateau.state_dict(),
@@ -205,5 +208,6 @@ def _unequal(kept: dict[str, Any], now: dict[str, Any]) -> str:
     return ", ".join(f"{name} ({shown(kept.get(name))}, not {shown(now.get(name))})" for name in names)
 
 
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with ``prefix`` and a slash, without it."""
     return {name.removeprefix(f"{prefix}/"): value for name, value in tensors.items() if name.startswith(f"{prefix}/")}
