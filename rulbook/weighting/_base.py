@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from rulbook._check import shown
 from rulbook.errors import InputError
 
 
@@ -51,7 +52,7 @@ def has_double(device: torch.device) -> bool:
 
 def precision(norms: Tensor | None) -> torch.dtype:
     """The precision of weights: that of the norms, single at least; torch's default where there are none."""
-    return torch.get_default_dtype() if norms is None else torch.promote_types(norms.dtype, torch.float32)
+    return torch.promote_types(norms.dtype, torch.float32) if isinstance(norms, Tensor) else torch.get_default_dtype()
 
 
 class Weighting(KeepsPrecision, ABC):
@@ -102,6 +103,8 @@ class Weighting(KeepsPrecision, ABC):
             raise InputError(
                 f"norms is None: {type(self).__name__} needs the {self.tasks} gradient norms of the tasks."
             )
+        if not isinstance(norms, Tensor) or norms.is_complex() or norms.dtype == torch.bool:
+            raise InputError(f"norms is {shown(norms)}: it must be a tensor of {self.tasks} real numbers.")
         if norms.shape != (self.tasks,):
             raise InputError(
                 f"norms has shape {tuple(norms.shape)}: it must be ({self.tasks},), one norm for each task."
