@@ -108,9 +108,23 @@ def paired(pred: ArrayLike, true: ArrayLike, true_name: str = "target") -> tuple
     return flat_pred, flat_true
 
 
+def numbers(name: str, values: ArrayLike) -> Array:
+    """A float64 array of any shape; refuse text, complex numbers and what is no array."""
+    given: Any = values
+    if hasattr(given, "detach"):  # A tensor of PyTorch: its graph is no part of the value.
+        given = given.detach().cpu()
+    try:
+        array = np.asarray(given)
+        if array.dtype.kind not in "biufO" or any(isinstance(value, (str, bytes)) for value in array.flat):
+            raise TypeError
+        return np.asarray(array, dtype=np.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise InputError(f"{name} is {shown(values)}: it must be an array of numbers.") from error
+
+
 def flat(name: str, values: ArrayLike) -> Array:
     """A finite float64 vector from shape (B,) or (B, 1)."""
-    array = np.asarray(values, dtype=np.float64)
+    array = numbers(name, values)
     if array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 1):
         raise InputError(f"{name} has shape {array.shape}: it must be (batch,) or (batch, 1).")
     finite(name, array)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -9,13 +10,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rulbook._check import at_least, whole
+from rulbook._step import StepLosses, left_out
 from rulbook.errors import InputError
-from rulbook.gradients import Balancer, Losses, StepReport, checked_scalars, task_gradient_norms
+from rulbook.gradients import Balancer, Losses, StepReport, distinct, row_norms, task_rows
+from rulbook.weighting._base import KeepsPrecision
 
 __all__ = ["GradNorm"]
 
 
-class GradNorm(Balancer):
+class GradNorm(KeepsPrecision, Balancer):
     r"""Learned weights that steer each weighted gradient norm towards a common one times the task's training rate.
 
     .. math:: \min_w \sum_i \bigl| w_i g_i - \bar G\, r_i^\alpha \bigr|, \qquad
@@ -27,6 +30,10 @@ class GradNorm(Balancer):
 
     One deviation from the paper: the weights are :math:`w = K \operatorname{softmax}(\theta)`, and :math:`\theta` is
     learned. They are positive and sum to K by construction; the paper learns w and rescales it after each step.
+
+    A task that is absent from a batch or overflows is left out of the step as
+    :class:`~rulbook.weighted_sum.WeightedSum` describes. The weights learn from the others alone, with means over
+    those, and the initial loss of a task is the first that it has.
 
     Args:
         tasks: The number of tasks K.
@@ -57,36 +64,77 @@ class GradNorm(Balancer):
         """One step, with norms taken on the last shared layer, as in the paper; ``log_weights`` gets its gradient.
 
         Raises:
-            ValueError: If ``last_shared`` is missing, or a task's first loss is not positive.
+            ValueError: If ``last_shared`` is missing, frozen or off the path of the losses, there are not as many
+                losses as tasks, or a task's first loss is not positive.
         """
-        if not last_shared:
-            raise InputError("last_shared is missing: GradNorm needs the parameters of the last shared layer.")
-        scalars = checked_scalars(losses)
-        values = torch.stack([loss.detach() for loss in scalars])
-        if bool(self.initial_losses.isnan().any()):
-            if bool((values <= 0).any()):
-                raise InputError(
-                    f"losses is {values.tolist()} at the first step: GradNorm divides by each, so all must be > 0."
-                )
-            self.initial_losses.copy_(values)
-        norms = task_gradient_norms(scalars, last_shared)
+        place = [param for param in distinct(last_shared or ()) if param.requires_grad]
+        if not place:
+            raise InputError(
+                "last_shared is missing: GradNorm needs the parameters of the last shared layer, not all frozen."
+            )
+        step = StepLosses(losses, self.tasks)
+        shared = distinct([*shared, *place])
+        step.refuse_off_path("last_shared", place)
+        self._note_first(step)
         weights = self.weights()
-        torch.autograd.backward(self.discrepancy(weights, norms, values))
-        torch.autograd.backward(scalars, list(weights.detach().to(values)))
-        return StepReport(values, weights.detach().to(values), norms)
+        norms = torch.full_like(step.values, math.nan, dtype=torch.promote_types(step.values.dtype, torch.float32))
+        norms[step.overflown] = math.inf
+        if step.sound:
+            norms[step.sound] = row_norms(task_rows([step.root(task) for task in step.sound], place)[0])
+        good = [task for task in step.sound if math.isfinite(norms[task])]
+        broken = [task for task in step.sound if task not in good]
+        step.show_overflow([*step.overflown, *broken], shared, everywhere=not good)
+        if good:
+            torch.autograd.backward(self.discrepancy(weights, norms, step.values, tasks=good))
+        applied = torch.zeros_like(step.values)
+        applied[good] = weights.detach().to(applied)[good]
+        step.backward(good, applied)
+        return StepReport(step.values, applied, norms, note=self._note(step, norms, good))
+
+    def _note_first(self, step: StepLosses) -> None:
+        new = [task for task in step.sound if self.initial_losses[task].isnan()]
+        if any(step.values[task] <= 0 for task in new):
+            raise InputError(
+                f"losses is {step.values.tolist()} at the first step: GradNorm divides by each, so all must be > 0."
+            )
+        self.initial_losses[new] = step.values[new].to(self.initial_losses)
+
+    def _note(self, step: StepLosses, norms: Tensor, good: list[int]) -> str | None:
+        remarks = []
+        for task, norm in enumerate(norms.tolist()):
+            if task not in good:
+                overflown = task in step.overflown or task in step.sound
+                remarks.append(left_out(task, f"has a gradient norm of {norm}", overflown=overflown, lost=not good))
+            elif norm == 0:
+                remarks.append(f"task {task} has a zero gradient")
+        return "; ".join(remarks) or None
 
     def weights(self) -> Float[Tensor, " task"]:
         """The weights, positive and summing to K, with their graph to ``log_weights``."""
         return self.tasks * self.log_weights.softmax(dim=0)
 
     def discrepancy(
-        self, weights: Float[Tensor, " task"], norms: Float[Tensor, " task"], losses: Float[Tensor, " task"]
+        self,
+        weights: Float[Tensor, " task"],
+        norms: Float[Tensor, " task"],
+        losses: Float[Tensor, " task"],
+        *,
+        tasks: Sequence[int] | None = None,
     ) -> Float[Tensor, ""]:
-        """How far the weighted norms are from their targets: the sum that ``log_weights`` descends."""
-        progress = losses / self.initial_losses
+        """How far the weighted norms are from their targets: the sum that ``log_weights`` descends.
+
+        Args:
+            weights: The weights, with their graph.
+            norms: The gradient norms.
+            losses: The task losses.
+            tasks: Over which tasks to sum and to average; None for all.
+        """
+        chosen = list(range(self.tasks)) if tasks is None else list(tasks)
+        progress = losses[chosen] / self.initial_losses[chosen]
         rate = progress / progress.mean()
-        target = (weights.detach() * norms).mean() * rate**self.alpha
-        return (weights * norms - target).abs().sum()
+        pulls = weights[chosen] * norms[chosen]
+        target = pulls.detach().mean() * rate**self.alpha
+        return (pulls - target).abs().sum()
 
     def reset(self) -> None:
         """Equal weights again, and new initial losses at the next step."""

@@ -16,21 +16,24 @@ The first choice is ``w_max`` in :func:`task_losses` (1: every sample alike). Th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from rulbook._check import above, at_least, not_empty, same_length, within
+from rulbook._check import above, at_least, not_empty, numbers, same_length, within
 from rulbook.errors import InputError
 from rulbook.weighting import InverseGradient
+
+Values = Tensor | ArrayLike
+"""A tensor; a list or an array is taken as a tensor without a graph."""
 
 __all__ = ["AMNL", "GABA", "GRACE", "failure_weights", "moderate_weighted_mse_loss", "task_losses"]
 
 
-def failure_weights(target: Float[Tensor, "..."], max_rul: float = 125.0, w_max: float = 2.0) -> Float[Tensor, "..."]:
+def failure_weights(target: Values, max_rul: float = 125.0, w_max: float = 2.0) -> Float[Tensor, "..."]:
     r"""The AMNL weight of each sample: 1 at the cap, ``w_max`` at failure (section 14.2).
 
     .. math:: w(y) = 1 + (w_\text{max} - 1)\,\operatorname{clip}(1 - y / R_\text{max},\, 0,\, 1)
@@ -44,16 +47,17 @@ def failure_weights(target: Float[Tensor, "..."], max_rul: float = 125.0, w_max:
         Weights of the same shape, each in [1, ``w_max``].
 
     Raises:
-        ValueError: If ``max_rul`` is not positive or ``w_max`` is below 1.
+        ValueError: If a value is not finite, ``max_rul`` is not positive or ``w_max`` is below 1.
     """
     above("max_rul", max_rul, 0)
     at_least("w_max", w_max, 1)
+    target = _finite("target", _floats("target", target))
     return 1.0 + (w_max - 1.0) * (1.0 - target / max_rul).clamp(0.0, 1.0)
 
 
 def moderate_weighted_mse_loss(
-    pred: Float[Tensor, "..."],
-    target: Float[Tensor, "..."],
+    pred: Values,
+    target: Values,
     max_rul: float = 125.0,
     *,
     w_max: float = 2.0,
@@ -62,7 +66,8 @@ def moderate_weighted_mse_loss(
 
     .. math:: L = \frac1B \sum_i w(y_i)\,(\hat y_i - y_i)^2
 
-    Unlike ``F.mse_loss``, shapes (N,) and (N, 1) mean the same here in any mix; nothing is broadcast.
+    Unlike ``F.mse_loss``, shapes (N,) and (N, 1) mean the same here in any mix; nothing is broadcast. Half precision
+    and whole numbers are computed in single precision, for 256 cycles squared are too large for a half.
 
     Args:
         pred: Predicted RUL in cycles, shape (N,) or (N, 1).
@@ -71,7 +76,7 @@ def moderate_weighted_mse_loss(
         w_max: The weight at RUL 0.
 
     Returns:
-        A scalar in cycles squared.
+        A scalar in cycles squared, in single precision or better.
 
     Raises:
         ValueError: If the batch is empty, the lengths differ or a value is not finite.
@@ -83,10 +88,10 @@ def moderate_weighted_mse_loss(
 
 
 def task_losses(
-    rul: Float[Tensor, "..."],
-    health_logits: Float[Tensor, "..."],
-    target_rul: Float[Tensor, "..."],
-    target_health: Int[Tensor, "..."],
+    rul: Values,
+    health_logits: Values,
+    target_rul: Values,
+    target_health: Values,
     *,
     max_rul: float = 125.0,
     w_max: float = 1.0,
@@ -97,7 +102,7 @@ def task_losses(
         rul: Predicted RUL in cycles, shape (N,) or (N, 1).
         health_logits: Scores of the health classes, shape (N, C).
         target_rul: True RUL in cycles, shape (N,) or (N, 1).
-        target_health: True class of each sample, shape (N,).
+        target_health: True class of each sample, whole numbers from 0 to C - 1, shape (N,) or (N, 1).
         max_rul: The cap on RUL in cycles.
         w_max: The weight at RUL 0; 1 (every sample alike) is the plain MSE.
 
@@ -105,15 +110,17 @@ def task_losses(
         ``[mse, cross_entropy]``, in cycles squared and in nats.
 
     Raises:
-        ValueError: As :func:`moderate_weighted_mse_loss`; also if the health tensors disagree in length.
+        ValueError: As :func:`moderate_weighted_mse_loss`; also if the four do not have as many samples, a logit is not
+            finite or a health label is no class.
     """
-    same_length("health_logits", health_logits, "target_health", target_health)
-    return torch.stack(
-        [
-            moderate_weighted_mse_loss(rul, target_rul, max_rul, w_max=w_max),
-            F.cross_entropy(health_logits, target_health),
-        ]
-    )
+    rul, logits = _column("rul", rul), _finite("health_logits", _floats("health_logits", health_logits))
+    if logits.ndim != 2:
+        raise InputError(f"health_logits has shape {tuple(logits.shape)}: it must be (batch, classes).")
+    labels = _labels(target_health, logits.shape[1]).to(logits.device)
+    same_length("health_logits", logits, "target_health", labels)
+    same_length("rul", rul, "health_logits", logits)
+    mse = moderate_weighted_mse_loss(rul, target_rul, max_rul, w_max=w_max)
+    return torch.stack([mse, F.cross_entropy(logits, labels)])
 
 
 class AMNL(nn.Module):
@@ -137,10 +144,10 @@ class AMNL(nn.Module):
 
     def forward(
         self,
-        rul: Float[Tensor, "..."],
-        target_rul: Float[Tensor, "..."],
-        health_logits: Float[Tensor, "..."],
-        target_health: Int[Tensor, "..."],
+        rul: Values,
+        target_rul: Values,
+        health_logits: Values,
+        target_health: Values,
     ) -> Float[Tensor, ""]:
         """The weighted sum of the two task losses; arguments as in :func:`task_losses`."""
         mse, cross_entropy = task_losses(
@@ -179,11 +186,11 @@ class GRACE(nn.Module):
 
     def forward(
         self,
-        rul: Float[Tensor, "..."],
-        target_rul: Float[Tensor, "..."],
-        health_logits: Float[Tensor, "batch classes"],
-        target_health: Int[Tensor, " batch"],
-        norms: Float[Tensor, "2"] | Sequence[float],
+        rul: Values,
+        target_rul: Values,
+        health_logits: Values,
+        target_health: Values,
+        norms: Values,
     ) -> Float[Tensor, ""]:
         """The weighted sum of the two task losses.
 
@@ -197,7 +204,8 @@ class GRACE(nn.Module):
         """
         losses = task_losses(rul, health_logits, target_rul, target_health, max_rul=self.max_rul, w_max=self.w_max)
         # The weighting detaches: the weights are constants to the optimiser (section 18.1 shows what happens if not).
-        weights: Tensor = self.weighting(torch.as_tensor(norms, device=losses.device))
+        norms = norms if isinstance(norms, Tensor) else torch.from_numpy(numbers("norms", norms))
+        weights: Tensor = self.weighting(norms)
         return torch.dot(weights.to(losses), losses)
 
 
@@ -218,9 +226,40 @@ class GABA(GRACE):
         super().__init__(eps, total=total, w_max=1.0)
 
 
-def _column(name: str, values: Tensor) -> Tensor:
-    if values.ndim > 2 or (values.ndim == 2 and values.shape[1] != 1):
-        raise InputError(f"{name} has shape {tuple(values.shape)}: it must be (batch,) or (batch, 1).")
+def _floats(name: str, values: Values) -> Tensor:
+    """Real numbers in single precision or better."""
+    if not isinstance(values, Tensor):
+        array = numbers(name, values)
+        double = isinstance(values, np.ndarray) and values.dtype == np.float64
+        return torch.as_tensor(array, dtype=torch.float64 if double else torch.get_default_dtype())
+    if values.is_complex() or values.dtype == torch.bool:
+        raise InputError(f"{name} is a tensor of {values.dtype}: it must hold real numbers.")
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def _finite(name: str, values: Tensor) -> Tensor:
     if not bool(torch.isfinite(values).all()):
         raise InputError(f"{name} holds a value that is not finite: NaN or infinity cannot be trained on.")
-    return values.reshape(-1)
+    return values
+
+
+def _column(name: str, values: Values) -> Tensor:
+    column = _floats(name, values)
+    if column.ndim > 2 or (column.ndim == 2 and column.shape[1] != 1):
+        raise InputError(f"{name} has shape {tuple(column.shape)}: it must be (batch,) or (batch, 1).")
+    return _finite(name, column).reshape(-1)
+
+
+def _labels(given: Values, classes: int) -> Tensor:
+    """Health classes as cross-entropy wants them."""
+    labels = given if isinstance(given, Tensor) else torch.from_numpy(numbers("target_health", given))
+    if labels.ndim > 2 or (labels.ndim == 2 and labels.shape[1] != 1):
+        raise InputError(f"target_health has shape {tuple(labels.shape)}: it must be (batch,) or (batch, 1).")
+    labels = labels.reshape(-1)
+    whole_labels = labels.to(torch.int64)
+    bad = (whole_labels < 0) | (whole_labels >= classes) | (whole_labels != labels)
+    if bool(bad.any()):
+        raise InputError(
+            f"target_health holds {labels[bad][0].item():g}: a label must be a whole number from 0 to {classes - 1}."
+        )
+    return whole_labels

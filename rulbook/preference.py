@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rulbook._check import Array, above, finite, within
+from rulbook._check import Array, above, finite, numbers, within
 from rulbook.errors import InputError
 
 __all__ = ["Reign", "late_weight", "min_max", "preference", "reigns", "win_shares"]
@@ -130,7 +130,7 @@ def win_shares(runs: ArrayLike, w: Sequence[float] | Array) -> Array:
         ValueError: If ``runs`` has another shape, is empty, holds a value that is not finite, or has more than 10
             seeds; also if a preference is out of range.
     """
-    table = np.asarray(runs, dtype=np.float64)
+    table = numbers("runs", runs)
     if table.ndim != 3 or table.shape[2] != 2 or not 1 <= len(table) <= 10 or not table.shape[1]:
         raise InputError(f"runs has shape {table.shape}: it must be (seeds, candidates, 2), with 1 to 10 seeds.")
     finite("runs", table)
@@ -147,7 +147,7 @@ def win_shares(runs: ArrayLike, w: Sequence[float] | Array) -> Array:
 
 
 def _table(points: ArrayLike) -> Array:
-    table = np.asarray(points, dtype=np.float64)
+    table = numbers("points", points)
     if table.ndim != 2 or not table.size:
         raise InputError(f"points has shape {table.shape}: it must be a table, (candidates, measures), with a row.")
     finite("points", table)

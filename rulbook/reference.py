@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rulbook._check import Array, above, at_least, finite, flat, not_empty, paired, same_length, within
+from rulbook._check import Array, above, at_least, finite, flat, not_empty, numbers, paired, same_length, within
 from rulbook.errors import InputError
 
 __all__ = [
@@ -115,25 +115,25 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
     Raises:
         ValueError: If the batch is empty, the lengths differ, a logit is not finite or a label is no class.
     """
-    scores = np.asarray(logits, dtype=np.float64)
+    scores = numbers("logits", logits)
     if scores.ndim != 2:
         raise InputError(f"logits has shape {scores.shape}: it must be (batch, classes).")
     finite("logits", scores)
-    classes = np.asarray(labels).reshape(-1)
+    classes = flat("labels", labels)
     not_empty("logits", scores)
     same_length("logits", scores, "labels", classes)
-    if classes.min() < 0 or classes.max() >= scores.shape[1] or np.any(classes != classes.astype(np.int64)):
+    if classes.min() < 0 or classes.max() >= scores.shape[1] or np.any(classes != np.floor(classes)):
         raise InputError(
-            f"labels holds values from {classes.min()} to {classes.max()}: "
+            f"labels holds values from {classes.min():g} to {classes.max():g}: "
             f"they must be whole numbers from 0 to {scores.shape[1] - 1}."
         )
-    rows, classes = np.arange(len(scores)), classes.astype(np.int64)
+    rows, columns = np.arange(len(scores)), classes.astype(np.int64)
     # Subtracting the row maximum changes no probability and keeps exp() from overflowing.
     shifted = scores - scores.max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    loss = float(-log_p[rows, classes].mean())
+    loss = float(-log_p[rows, columns].mean())
     grad = np.exp(log_p)
-    grad[rows, classes] -= 1.0
+    grad[rows, columns] -= 1.0
     return loss, grad / len(scores)
 
 
@@ -161,7 +161,7 @@ def inverse_gradient_weights(norms: ArrayLike, eps: float = 1e-8, *, total: floa
     """
     at_least("eps", eps, 0)
     above("total", total, 0)
-    g = np.asarray(norms, dtype=np.float64)
+    g = numbers("norms", norms)
     if g.ndim != 1 or len(g) < 2:
         raise InputError(f"norms has shape {g.shape}: it must be (tasks,), for two tasks or more.")
     if np.any(g < 0):

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.autograd.graph import GradientEdge
 
 from rulbook._check import one_of, whole
+from rulbook._step import StepLosses, accumulate, left_out, nonfinite, poison
 from rulbook.errors import InputError
-from rulbook.gradients import (
-    Balancer,
-    Losses,
-    StepReport,
-    checked_scalars,
-    gradient_rows,
-    loss_edges,
-    row_cosine,
-    row_norms,
-)
+from rulbook.gradients import Balancer, Losses, StepReport, distinct, row_cosine, row_norms, task_rows
 from rulbook.weighting import Weighting
+from rulbook.weighting._base import KeepsPrecision
 
 __all__ = ["MEASURES", "WeightedSum"]
 
@@ -31,7 +24,7 @@ MEASURES = ("reuse", "naive", "last_layer", "representation")
 _CALIBRATION_PACE = 0.25
 
 
-class WeightedSum(Balancer):
+class WeightedSum(KeepsPrecision, Balancer):
     r"""One step on :math:`\sum_i \lambda_i L_i`, with weights from a weighting and norms measured as told.
 
     ``measure`` says where the norms are taken and what that costs:
@@ -48,9 +41,34 @@ class WeightedSum(Balancer):
     The first two give the same numbers to rounding. The other two measure *different quantities*; ``calibrate``
     corrects them by an exact measurement now and then. A step whose weighting needs no norms costs a plain step.
 
-    A task with a zero gradient, and one with an infinite or NaN gradient, get the weights that
-    :class:`~rulbook.weighting.InverseNorm` describes, and the latter is left out of the step. If no task is left,
-    ``.grad`` is not written at all and the optimiser leaves the parameters alone. The report tells each case.
+    What a batch lacks or a computer cannot hold is told apart, in every kind of step, and told in the report:
+
+    * An *absent* task came as None, 0.0 or NaN: the batch has no labels for it. It is left out of the step, shared
+      parameters and head. If all tasks are absent, ``.grad`` is not written.
+    * A task with a *zero gradient*, or one not above the weighting's ``eps``, is one that the batch says nothing about,
+      or one that has learned all it can; the numbers are the same. It stays in the sum, where it moves nothing.
+    * An *overflown* task has an infinite loss, or an infinite or NaN gradient. It is left out of the shared parameters,
+      and the gradient of its own ones is made infinite or NaN, so that a gradient scaler, ``error_if_nonfinite`` or
+      your own check finds it. If no other task is left, or the task has no parameter of its own, the shared ones
+      show it. A step that does not measure sees infinite losses only: an overflow further back stays in ``.grad`` as
+      ``loss.backward()`` leaves it, and the report says so.
+
+    In each of these cases the weights stay where the last measured step left them (equal, before the first), and so
+    does the average: a task that returns finds its weight as it was.
+
+    With ``torch.amp``, scale the losses one by one and unscale before you clip or step; the weights do not depend on
+    the scale as long as the norms stay well above ``eps``::
+
+        losses = [scaler.scale(loss) for loss in losses]
+        balancer.backward(losses, shared=model.shared_parameters())
+        scaler.unscale_(optimizer)
+        clip_grad_norm_(model.parameters(), 1.0)
+        scaler.step(optimizer)
+        scaler.update()
+
+    A tensor of losses may be scaled as a whole. Networks under ``torch.compile`` work; a ``representation`` that the
+    compiled call hands out beside the losses is not the one inside, and is refused. Parameters inside a reentrant
+    checkpoint cannot be seen: exact measures refuse them, ``use_reentrant=False`` helps.
 
     Args:
         weighting: Maps norms to weights.
@@ -60,8 +78,9 @@ class WeightedSum(Balancer):
             cheap norms by the smoothed quotient of exact and cheap. None: use the cheap norms as they are.
         observe: Measure also while the weighting does not need it, for the report only.
         process_group: Average gradients over these processes, so that all of them find the same norms, weights and
-            ``.grad``. Each must build the same graph on a batch of the same size. The model must not be wrapped in
-            ``DistributedDataParallel``: its hooks do not see gradients that are asked for task by task.
+            ``.grad``. Each must build the same graph on a batch of the same size. With it the model need not be
+            wrapped in ``DistributedDataParallel``. Without it, in a distributed run, each process weighs by the norms
+            of its own batch; a warning says so at the first measured step.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -93,8 +112,9 @@ class WeightedSum(Balancer):
         self.calibrate = None if calibrate is None else whole("calibrate", calibrate, 1)
         self.observe = observe
         self.process_group = process_group
+        self._warned = False
         tasks = weighting.tasks
-        self.register_buffer("weights", torch.full((tasks,), 1 / tasks, dtype=torch.float64))
+        self.register_buffer("weights", torch.full((tasks,), weighting.total / tasks, dtype=torch.float64))
         self.register_buffer("step", torch.tensor(0))
         # Steps since the weighting last saw norms; -1: it never has.
         self.register_buffer("since", torch.tensor(-1))
@@ -112,31 +132,29 @@ class WeightedSum(Balancer):
         """One step; see :meth:`Balancer.backward`.
 
         Raises:
-            ValueError: If there are not as many losses as tasks, or a tensor is missing that ``measure`` needs.
+            ValueError: If there are not as many losses as tasks, a tensor is missing that ``measure`` needs, or one is
+                given on which no loss depends.
         """
-        values = torch.stack([loss.detach() for loss in checked_scalars(losses)])
-        if len(values) != self.weighting.tasks:
-            raise InputError(f"losses holds {len(values)} losses: the weighting is for {self.weighting.tasks} tasks.")
-        edges = loss_edges(losses)
-        shared = [param for param in shared if param.requires_grad]
+        step = StepLosses(losses, self.weighting.tasks, self.process_group)
+        shared = [param for param in distinct(shared) if param.requires_grad]
         place = self._cheap_place(representation, last_shared)
+        step.refuse_off_path("shared", shared)
+        if place:
+            step.refuse_off_path("last_shared" if self.measure == "last_layer" else "representation", place)
         self.step += 1
         if not self._due():
-            weights, norms, cosine = self._plain_step(edges), None, None
-        else:
-            calibrating = self.calibrate is not None and int(self.measurements) % self.calibrate == 0
-            self.measurements += 1
-            if place and not calibrating:
-                (weights, norms), cosine = self._cheap_step(edges, place), None
-            else:
-                weights, norms, cosine = self._exact_step(edges, shared, place)
-        note = None if norms is None else _note(norms, self.weighting.eps)
-        return StepReport(values, weights.to(values, copy=True), norms, cosine, note)
+            return self._plain_step(step, shared)
+        calibrating = self.calibrate is not None and int(self.measurements) % self.calibrate == 0
+        self.measurements += int(bool(step.sound))
+        self._warn_of_other_processes()
+        if place and not calibrating:
+            return self._cheap_step(step, shared, place)
+        return self._exact_step(step, shared, place)
 
     def reset(self) -> None:
         """Start again: the weighting, the counters and the calibration."""
         self.weighting.reset()
-        self.weights.fill_(1 / self.weighting.tasks)
+        self.weights.fill_(self.weighting.total / self.weighting.tasks)
         self.since.fill_(-1)
         for buffer in (self.step, self.measurements, self.log_correction):
             buffer.zero_()
@@ -158,69 +176,120 @@ class WeightedSum(Balancer):
                 raise InputError("representation is None: measure='representation' needs the last shared tensor.")
             return [representation]
         if self.measure == "last_layer":
-            if not last_shared:
+            found = [param for param in distinct(last_shared or ()) if param.requires_grad]
+            if not found:
                 raise InputError(
-                    "last_shared is missing: measure='last_layer' needs the last shared layer's parameters."
+                    "last_shared is missing: measure='last_layer' needs the last shared layer's parameters, and one at "
+                    "least that is not frozen."
                 )
-            return list(last_shared)
+            return found
         return []
 
-    def _plain_step(self, edges: list[GradientEdge]) -> Tensor:
+    def _plain_step(self, step: StepLosses, shared: list[Tensor]) -> StepReport:
         if self.weighting.needs_norms:
             self.since += 1
         else:
-            self.weights.copy_(self.weighting())
-        self._backward_once(edges, self.weights)
-        return self.weights
+            self.weights.copy_(self._weights_without_norms(step))
+        return self._backward_once(step, shared, self.weights, None)
 
-    def _cheap_step(self, edges: list[GradientEdge], place: list[Tensor]) -> tuple[Tensor, Tensor]:
-        norms = self._cheap_norms(edges, place)
-        norms *= self.log_correction.exp()
-        weights = self._weigh(norms)
-        self._backward_once(edges, weights)
-        return weights, norms
+    def _cheap_step(self, step: StepLosses, shared: list[Tensor], place: list[Tensor]) -> StepReport:
+        norms = self._cheap_norms(step, shared, place) * self.log_correction.exp().to(step.values)
+        return self._backward_once(step, shared, self._weigh(step, norms), norms)
 
-    def _exact_step(
-        self, edges: list[GradientEdge], shared: list[Tensor], place: list[Tensor]
-    ) -> tuple[Tensor, Tensor, float | None]:
+    def _exact_step(self, step: StepLosses, shared: list[Tensor], place: list[Tensor]) -> StepReport:
         if not shared:
             raise InputError("shared is empty: norms are measured on the shared parameters, and none can be trained.")
         reuse = self.measure != "naive"
-        cheap_norms = self._cheap_norms(edges, place) if place else None
-        params = _leaves(edges, first=shared) if reuse else shared
-        rows = self._averaged(gradient_rows(edges, params, retain_graph=not reuse))
+        if step.graph.hides and (reuse or not all(step.graph.reaches(param) for param in shared)):
+            raise InputError(
+                f"shared lies in part inside a reentrant checkpoint, where measure={self.measure!r} cannot measure: "
+                "make the checkpoint with use_reentrant=False."
+            )
+        cheap_norms = self._cheap_norms(step, shared, place) if place else None
+        lost = not step.sound
+        if reuse:
+            step.show_overflow(self._overflown(step), shared, everywhere=lost)
+        if lost:
+            norms = self._norms(step, step.values.new_zeros(0))
+            return self._backward_once(step, shared, self._weigh(step, norms), norms, shown=reuse)
+
+        params = [*shared, *(leaf for leaf in step.graph.leaves if leaf not in set(shared))] if reuse else shared
+        rows, reached = task_rows([step.root(task) for task in step.sound], params, retain_graph=not reuse)
+        rows = self._averaged(rows)
         on_shared = rows[:, : sum(param.numel() for param in shared)]
-        norms, cosine = row_norms(on_shared), row_cosine(on_shared)
+        norms = self._norms(step, row_norms(on_shared))
+        cosine = row_cosine(on_shared) if step.sound[:2] == [0, 1] else math.nan
         if cheap_norms is not None:
             self._learn_correction(norms, cheap_norms)
-        weights = self._weigh(norms)
+        weights = self._weigh(step, norms)
         if reuse:
-            _combine(params, rows, weights)
-        else:
-            self._backward_once(edges, weights)
-        return weights, norms, None if math.isnan(cosine) else cosine
+            good = torch.isfinite(norms)
+            _combine(params, rows, reached, torch.where(good, weights.to(norms), 0.0)[step.sound])
+            broken = [row for row, task in enumerate(step.sound) if not good[task] and weights[task] != 0]
+            lost = not bool(good.any())
+            for row in broken:
+                pieces = torch.split(rows[row], [param.numel() for param in params])
+                grads = [
+                    piece.view(param.shape) if there else None
+                    for piece, param, there in zip(pieces, params, reached[row], strict=True)
+                ]
+                poison(params, grads, shared, everywhere=lost)
+            return self._report(step, weights, norms, cosine)
+        return self._backward_once(step, shared, weights, norms, cosine=cosine)
 
-    def _weigh(self, norms: Tensor) -> Tensor:
-        """Show the norms to the weighting, and take from its weights those of the broken tasks."""
-        if self.weighting.needs_norms:
-            weights = self.weighting(norms, steps=int(self.since) + 1 if self.since >= 0 else 1)
-            self.since.zero_()
-        else:
-            weights = self.weighting()
-        self.weights.copy_(weights)
-        return torch.where(torch.isfinite(norms), weights.to(norms), 0.0)
+    def _weights_without_norms(self, step: StepLosses) -> Tensor:
+        """The weights while the weighting does not look at norms; what it is given says the precision."""
+        weights: Tensor = self.weighting(torch.ones_like(step.values))
+        return weights
 
-    def _cheap_norms(self, edges: list[GradientEdge], place: list[Tensor]) -> Tensor:
-        rows = gradient_rows(edges, place)
+    def _weigh(self, step: StepLosses, norms: Tensor) -> Tensor:
+        """Show the norms to the weighting; if one says nothing, the weights stay where they are."""
+        if not self.weighting.needs_norms:
+            self.weights.copy_(self._weights_without_norms(step))
+        else:
+            if bool((torch.isfinite(norms) & (norms > self.weighting.eps)).all()):
+                self.weights.copy_(self.weighting(norms, steps=int(self.since) + 1 if self.since >= 0 else 1))
+                self.since.zero_()
+            elif self.since >= 0:
+                self.since.zero_()
+        return self.weights
+
+    def _norms(self, step: StepLosses, sound: Tensor) -> Tensor:
+        """The norms of all tasks: those that were measured, and NaN or infinity for the others."""
+        if len(step.sound) == len(step.values):
+            return sound
+        norms = sound.new_full((len(step.values),), math.nan)
+        norms[step.overflown] = math.inf
+        norms[step.sound] = sound
+        return norms
+
+    def _cheap_norms(self, step: StepLosses, shared: list[Tensor], place: list[Tensor]) -> Tensor:
+        if not step.sound:
+            return self._norms(step, step.values.new_zeros(0))
+        rows, reached = task_rows([step.root(task) for task in step.sound], place)
+        for task, there in zip(step.sound, reached, strict=True):
+            if not any(there):
+                self._refuse_a_way_around(step, task, shared)
         if self.measure == "last_layer":
-            return row_norms(self._averaged(rows))
-        if self.process_group is None:
-            return row_norms(rows)
-        # The representation is no parameter: each process has the rows of its own samples, so squares add up over the
-        # processes. The loss is the mean over the processes, so each of these gradients counts one part of them all.
-        squares = row_norms(rows) ** 2
-        dist.all_reduce(squares, group=self.process_group)
-        return squares.sqrt() / dist.get_world_size(self.process_group)
+            return self._norms(step, row_norms(self._averaged(rows)))
+        norms = row_norms(rows)
+        if self.process_group is not None:
+            # The representation is no parameter: each process has the rows of its own samples, so squares add up over
+            # the processes. The loss is the mean over them, so each of these gradients counts one part of them all.
+            squares = norms.double() ** 2
+            dist.all_reduce(squares, group=self.process_group)
+            norms = (squares.sqrt() / dist.get_world_size(self.process_group)).to(norms)
+        return self._norms(step, norms)
+
+    def _refuse_a_way_around(self, step: StepLosses, task: int, shared: list[Tensor]) -> None:
+        """A task that reaches shared parameters, but not through the place where it is to be measured."""
+        grads = torch.autograd.grad(step.root(task).edge, shared, step.root(task).factor, True, allow_unused=True)
+        if any(grad is not None for grad in grads):
+            place = "last_shared" if self.measure == "last_layer" else "representation"
+            raise InputError(
+                f"{place} is off the path of task {task}, which reaches shared parameters another way: "
+                f"measure={self.measure!r} cannot measure it there."
+            )
 
     def _learn_correction(self, norms: Tensor, cheap_norms: Tensor) -> None:
         """Move the log of exact over cheap towards what was just measured: a mean at first, then a moving one.
@@ -241,57 +310,96 @@ class WeightedSum(Balancer):
             rows /= dist.get_world_size(self.process_group)
         return rows
 
-    def _backward_once(self, edges: list[GradientEdge], weights: Tensor) -> None:
-        """One backward pass of the weighted sum. A task of weight 0 is left out: 0 times NaN would be NaN."""
-        kept = [task for task, weight in enumerate(weights.tolist()) if weight != 0]
-        if not kept:
+    def _backward_once(
+        self,
+        step: StepLosses,
+        shared: list[Tensor],
+        weights: Tensor,
+        norms: Tensor | None,
+        *,
+        cosine: float = math.nan,
+        shown: bool = False,
+    ) -> StepReport:
+        """One backward pass of the weighted sum of the tasks that are in order, and the report of the step."""
+        good = step.sound if norms is None else [task for task in step.sound if math.isfinite(norms[task])]
+        lost = not good
+        if not shown:
+            broken = [task for task in step.sound if task not in good and weights[task] != 0]
+            step.show_overflow([*self._overflown(step), *broken], shared, everywhere=lost)
+        # A task of weight 0 is left out: 0 times NaN would be NaN.
+        kept = [task for task in good if weights[task] != 0]
+        overflow_behind = False
+        if kept and self.process_group is None:
+            step.backward(kept, weights)
+            overflow_behind = nonfinite(shared)
+        elif kept:
+            leaves = step.graph.leaves
+            edges = [step.root(task).edge for task in kept]
+            grads = torch.autograd.grad(edges, leaves, step.factors(kept, weights), allow_unused=True)
+            flat = torch.cat(
+                [
+                    (leaf.new_zeros(leaf.shape) if grad is None else grad).reshape(-1)
+                    for leaf, grad in zip(leaves, grads, strict=True)
+                ]
+            )
+            _hand_out(leaves, self._averaged(flat), [grad is not None for grad in grads])
+            overflow_behind = nonfinite(shared)
+        return self._report(step, weights, norms, cosine, overflow_behind=overflow_behind)
+
+    def _overflown(self, step: StepLosses) -> list[int]:
+        """The tasks whose infinite loss is to be seen: one that weighs nothing is of no concern."""
+        return [task for task in step.overflown if self.weights[task] != 0]
+
+    def _report(
+        self, step: StepLosses, weights: Tensor, norms: Tensor | None, cosine: float, *, overflow_behind: bool = False
+    ) -> StepReport:
+        seen = step.values.tolist() if norms is None else norms.tolist()
+        good = [task for task in step.sound if math.isfinite(seen[task])]
+        remarks = []
+        for task, (root, number) in enumerate(zip(step.roots, seen, strict=True)):
+            if root is None:
+                remarks.append(left_out(task, "is absent from this batch", overflown=False, lost=False))
+            elif task not in good:
+                what = f"has a {'loss' if norms is None else 'gradient norm'} of {number}"
+                overflown = (task in step.overflown or task in step.sound) and bool(weights[task] != 0)
+                remarks.append(left_out(task, what, overflown=overflown, lost=not good))
+            elif norms is not None and number == 0:
+                remarks.append(f"task {task} has a zero gradient")
+            elif norms is not None and number <= self.weighting.eps:
+                remarks.append(f"task {task} has a gradient norm of {number:.2g}, which counts as zero")
+        if overflow_behind:
+            remarks.append("the gradient of the shared parameters is infinite or NaN, as .grad shows")
+        applied = torch.zeros_like(step.values)
+        applied[good] = weights.to(step.values)[good]
+        return StepReport(
+            step.values, applied, norms, None if math.isnan(cosine) else cosine, "; ".join(remarks) or None
+        )
+
+    def _warn_of_other_processes(self) -> None:
+        if self._warned or self.process_group is not None or not (dist.is_available() and dist.is_initialized()):
             return
-        begins, factors = [edges[task] for task in kept], [weights[task] for task in kept]
-        if self.process_group is None:
-            torch.autograd.backward(begins, factors)
-            return
-        params = _leaves(edges)
-        grads = torch.autograd.grad(begins, params, factors, allow_unused=True, materialize_grads=True)
-        _add_to_grad(params, self._averaged(torch.cat([grad.reshape(-1) for grad in grads])))
+        self._warned = True
+        if dist.get_world_size() > 1:
+            warnings.warn(
+                f"WeightedSum runs in {dist.get_world_size()} processes without a process_group: each measures the "
+                "norms of its own batch, so their weights differ, and so do their models unless "
+                "DistributedDataParallel averages the gradients. Give process_group=torch.distributed.group.WORLD.",
+                stacklevel=3,
+            )
 
 
-def _leaves(edges: Sequence[GradientEdge], first: Sequence[Tensor] = ()) -> list[Tensor]:
-    """Every tensor whose ``.grad`` a backward pass from the losses would fill: ``first``, then the others."""
-    leaves = dict.fromkeys(first)
-    nodes = [edge.node for edge in edges]
-    seen = set(nodes)
-    while nodes:
-        node = nodes.pop()
-        if hasattr(node, "variable"):  # The node at the end of every path, which fills .grad.
-            leaves[node.variable] = None
-        parents = [parent for parent, _ in node.next_functions if parent is not None and parent not in seen]
-        seen.update(parents)
-        nodes.extend(parents)
-    return list(leaves)
-
-
-def _combine(params: Sequence[Tensor], rows: Tensor, weights: Tensor) -> None:
+def _combine(params: Sequence[Tensor], rows: Tensor, reached: Sequence[Sequence[bool]], weights: Tensor) -> None:
     """Add the weighted sum of the rows to ``.grad``; a row of weight 0 is left out, for it may hold NaN."""
     kept = weights != 0
-    if bool(kept.any()):
-        _add_to_grad(params, weights.to(rows) @ rows if bool(kept.all()) else weights[kept].to(rows) @ rows[kept])
+    if not bool(kept.any()):
+        return
+    flat = weights.to(rows) @ rows if bool(kept.all()) else weights[kept].to(rows) @ rows[kept]
+    chosen = [there for there, keep in zip(reached, kept.tolist(), strict=True) if keep]
+    _hand_out(params, flat, [any(column) for column in zip(*chosen, strict=True)])
 
 
-def _add_to_grad(params: Sequence[Tensor], flat: Tensor) -> None:
-    """Hand a flat gradient out to the parameters: added to what is there, as a backward pass does."""
-    for param, piece in zip(params, torch.split(flat, [param.numel() for param in params]), strict=True):
-        grad = piece.view(param.shape).to(param.dtype)
-        param.grad = grad if param.grad is None else param.grad + grad
-
-
-def _note(norms: Tensor, eps: float) -> str | None:
-    """What is unusual about these norms, in words."""
-    remarks = []
-    for task, norm in enumerate(norms.tolist()):
-        if not math.isfinite(norm):
-            remarks.append(f"task {task} has a gradient norm of {norm}: it is left out of this step")
-        elif norm == 0:
-            remarks.append(f"task {task} has a zero gradient")
-        elif norm <= eps:
-            remarks.append(f"task {task} has a gradient norm of {norm:.2g}, which counts as zero")
-    return "; ".join(remarks) or None
+def _hand_out(params: Sequence[Tensor], flat: Tensor, reached: Sequence[bool]) -> None:
+    """Give each parameter that a loss reaches its piece of a flat gradient; the others stay as they are."""
+    pieces = zip(params, torch.split(flat, [param.numel() for param in params]), reached, strict=True)
+    there = [(param, piece) for param, piece, reach in pieces if reach]
+    accumulate([param for param, _ in there], [piece for _, piece in there])

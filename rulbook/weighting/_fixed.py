@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rulbook._check import at_least
 from rulbook.errors import InputError
-from rulbook.weighting._base import Weighting
+from rulbook.weighting._base import Weighting, precision
 
 
 class FixedWeights(Weighting):
@@ -27,6 +27,7 @@ class FixedWeights(Weighting):
         if len(values) < 2 or sum(values) == 0:
             raise InputError(f"weights is {list(weights)}: at least two tasks are wanted, and one weight above 0.")
         super().__init__(len(values))
+        self.total = sum(values)
         self.register_buffer("weights", torch.tensor(values, dtype=torch.float64))
 
     @property
@@ -35,8 +36,8 @@ class FixedWeights(Weighting):
         return False
 
     def forward(self, norms: Shaped[Tensor, "..."] | None = None, *, steps: int = 1) -> Float[Tensor, " task"]:
-        """The weights, whatever the norms; in double precision, for the step to round."""
-        return self.weights.clone()
+        """The weights, whatever the norms."""
+        return self.weights.to(precision(norms), copy=True)
 
     def extra_repr(self) -> str:
         """Show the weights when the module is printed."""

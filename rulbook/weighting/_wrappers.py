@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from rulbook._check import whole, within
-from rulbook.weighting._base import Weighting
+from rulbook.weighting._base import Weighting, precision
 
 
 class Wrapper(Weighting):
@@ -15,6 +15,7 @@ class Wrapper(Weighting):
 
     def __init__(self, inner: Weighting) -> None:
         super().__init__(inner.tasks, inner.eps)
+        self.total = inner.total
         self.inner = inner
 
     @property
@@ -29,7 +30,8 @@ class EMA(Wrapper):
     .. math:: \tilde\lambda_t = \beta^s\,\tilde\lambda_{t-s} + (1 - \beta^s)\,\lambda_t
 
     with s = 1 when norms are measured at every step. Measured every s steps, the factor is raised to s, so that the
-    average forgets at the same pace per step. Norms that are infinite or NaN leave the average where it is.
+    average forgets at the same pace per step. A norm that says nothing leaves the average where it is: one that is
+    infinite or NaN, and one of at most ``eps``, as a task has that is absent from the batch.
 
     Args:
         inner: The weighting to smooth.
@@ -45,9 +47,15 @@ class EMA(Wrapper):
 
     @torch.no_grad()
     def forward(self, norms: Shaped[Tensor, "..."] | None = None, *, steps: int = 1) -> Float[Tensor, " task"]:
-        """The average after it has taken in the weights of this step."""
+        """The average after it has taken in the weights of this step.
+
+        Raises:
+            ValueError: If ``steps`` is no whole number of at least 1, or the norms are refused.
+        """
+        whole("steps", steps, 1)
+        looked_at = norms is not None and self.needs_norms
         weights: Tensor = self.inner(norms, steps=steps)
-        if norms is None or bool(torch.isfinite(norms).all()):
+        if norms is None or not looked_at or bool((torch.isfinite(norms) & (norms > self.eps)).all()):
             # Written as a step towards the new weights: equal weights then stay exactly equal.
             self.smoothed.add_((1 - self.beta**steps) * (weights.to(self.smoothed) - self.smoothed))
         return self.smoothed.to(weights)
@@ -144,12 +152,12 @@ class Warmup(Wrapper):
 
     @torch.no_grad()
     def forward(self, norms: Shaped[Tensor, "..."] | None = None, *, steps: int = 1) -> Float[Tensor, " task"]:
-        """Equal weights while waiting, in double precision, then those of the wrapped weighting."""
+        """Equal weights while waiting, then those of the wrapped weighting."""
         if int(self.waited) >= self.steps:
             weights: Tensor = self.inner(norms, steps=steps)
             return weights
         self.waited += steps
-        return torch.full((self.tasks,), 1 / self.tasks, dtype=torch.float64, device=self.waited.device)
+        return torch.full((self.tasks,), 1 / self.tasks, dtype=precision(norms), device=self.waited.device)
 
     def reset(self) -> None:
         """Wait again from the start."""
