@@ -6,6 +6,7 @@ change what it said by a buffer that it uses again, nor what a check compares by
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 import sys
@@ -174,10 +175,8 @@ class Function:
         self.shown = shown
         self.elementwise = elementwise
         self._signature: inspect.Signature | None = None
-        try:
+        with contextlib.suppress(ValueError):  # some functions written in C have none to show
             self._signature = inspect.signature(call)
-        except ValueError:  # some functions written in C have none to show
-            pass
 
     def __call__(self, *args: Any) -> Any:
         """What the function returns for ``args``: a copy of it, with lists for tuples."""

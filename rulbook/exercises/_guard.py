@@ -94,8 +94,11 @@ _LAZY = {"__annotations__", "__annotations_cache__", "__annotate__", "__static_a
 
 @dataclass
 class Limits:
-    """How long an answer may run in one check, in seconds: of the processor, and by the clock on the wall,
-    which counts for an answer that only waits.
+    """How long an answer may run in one check, in seconds.
+
+    Attributes:
+        cpu: Of the processor.
+        wall: By the clock on the wall; it ends an answer that only waits.
     """
 
     cpu: float = 5.0
