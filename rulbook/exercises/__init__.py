@@ -42,9 +42,24 @@ import importlib
 import pkgutil
 
 from rulbook._check import one_of
-from rulbook.exercises._answers import Function, close, expect, function, is_number, number, show, slip, vector
-from rulbook.exercises._exercise import Exercise, Miss, NotYet
-from rulbook.exercises._result import Finding, Result
+from rulbook.errors import InputError
+from rulbook.exercises import _guard
+from rulbook.exercises._answers import (
+    Function,
+    close,
+    expect,
+    function,
+    is_number,
+    is_pair,
+    is_secret,
+    number,
+    row,
+    show,
+    slip,
+    vector,
+)
+from rulbook.exercises._exercise import Exercise
+from rulbook.exercises._result import Finding, Miss, NotYet, Result
 
 __all__ = [
     "Exercise",
@@ -59,7 +74,10 @@ __all__ = [
     "expect",
     "function",
     "is_number",
+    "is_pair",
+    "is_secret",
     "number",
+    "row",
     "show",
     "slip",
     "vector",
@@ -77,10 +95,13 @@ def check(number: str, answer: object) -> Result:
         The findings, and ``.passed``.
 
     Raises:
-        ValueError: If there is no exercise of this number. Whatever is wrong with the answer is a finding.
+        InputError: If there is no exercise of this number, or it is no text. Whatever is wrong with the answer is a
+            finding.
     """
+    if isinstance(number, float):  # 14.10 and 14.1 are one number, and two exercises
+        raise InputError(f'number is {number}: put it in quotes, as it stands above the exercise, such as "{number}".')
     known = exercises()
-    return known[one_of("number", str(number), known)].check(answer)
+    return known[one_of("number", number, known)].check(answer)
 
 
 def exercises() -> dict[str, Exercise[object]]:
@@ -97,3 +118,7 @@ def exercises() -> dict[str, Exercise[object]]:
 
 def _order(number: str) -> tuple[int, ...]:
     return tuple(int(part) for part in number.split("."))
+
+
+exercises()
+_guard.watch()

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from rulbook.exercises._result import Finding, Result
+from rulbook.exercises import _guard
+from rulbook.exercises._result import Finding, Miss, NotYet, Result
 
 __all__ = ["Exercise", "Miss", "NotYet"]
 
@@ -17,25 +18,8 @@ A = TypeVar("A")
 Property = Callable[[A], None]
 
 _OURS = str(Path(__file__).parents[1])
+_LONGEST_MESSAGE = 400
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib"))
-
-
-class Miss(Exception):  # noqa: N818 (an answer that misses is no error of the program)
-    """The answer lacks a property.
-
-    Args:
-        seen: What the answer did, with the numbers: "weight at RUL 200 is 0.4, expected 1".
-        hint: One thought that leads on without giving the answer away.
-    """
-
-    def __init__(self, seen: str, hint: str = "") -> None:
-        super().__init__(seen)
-        self.seen = seen
-        self.hint = hint
-
-
-class NotYet(Exception):  # noqa: N818
-    """The stub is still as it was: there is nothing to judge."""
 
 
 @dataclass
@@ -53,50 +37,74 @@ class Exercise(Generic[A]):
     title: str
     read: Callable[[object], A]
     takeaway: str = ""
-    properties: list[tuple[str, Property[A]]] = field(default_factory=list, init=False, repr=False)
+    properties: tuple[tuple[str, Property[A]], ...] = field(default=(), init=False, repr=False)
 
     def requires(self, name: str) -> Callable[[Property[A]], Property[A]]:
         """Declare a property: the decorated function returns if the answer has it, and raises :class:`Miss` if not."""
 
         def declare(test: Property[A]) -> Property[A]:
-            self.properties.append((name, test))
+            self.properties = (*self.properties, (name, test))
             return test
 
         return declare
 
     def check(self, answer: object) -> Result:
-        """Ask for every property; an exception in the learner's code is a finding, not a failure of ours."""
-        try:
-            read = self.read(answer)
-            findings = _each_text_once([(name, _finding(name, test, read)) for name, test in self.properties])
-        except NotYet:
-            findings = []
-        except Miss as miss:
-            findings = [Finding(False, miss.seen, miss.hint)]
-        return Result(self.number, self.title, _only_first_hint(findings), self.takeaway)
+        """Ask for every property; whatever goes wrong in the learner's code is a finding, not a failure of ours.
+
+        Only ``KeyboardInterrupt`` passes: who stops a notebook means the check, too. See :mod:`._guard` for the limit
+        of time and for what it is proof against.
+        """
+        with _guard.session():
+            try:
+                _guard.expect_tools_in_place()
+                read = _guard.run(lambda: self.read(answer))
+                findings = _each_text_once([(name, _finding(name, test, read)) for name, test in self.properties])
+            except NotYet:
+                findings = []
+            except Miss as miss:
+                findings = [Finding(False, miss.seen, miss.hint)]
+            except Exception as error:
+                findings = [_stopped("reading the answer", error)]
+            return Result(self.number, self.title, _only_first_hint(findings), self.takeaway)
 
 
 def _finding(name: str, test: Property[Any], answer: object) -> Finding:
     try:
         test(answer)
+        _guard.expect_tools_in_place()
     except Miss as miss:
         return Finding(False, miss.seen, miss.hint)
     except NotYet:
         raise
     except Exception as error:
-        return Finding(False, f"{name}: stopped by {type(error).__name__}", _where(error))
+        return _stopped(name, error)
     return Finding(True, name)
 
 
-def _where(error: Exception) -> str:
+def _stopped(name: str, error: Exception) -> Finding:
+    """The finding for an exception that came out of the learner's code."""
+    raised = error.error if isinstance(error, _guard.LeftEarly) else error
+    try:
+        # An exception of the learner's own is the learner's code as well: it may fail at telling its message.
+        kind, message = _guard.run(lambda: (f"{type(raised).__name__}", f"{raised}"))
+    except (Exception, Miss):
+        kind, message = "an exception that cannot be shown", ""
+    return Finding(False, f"{name}: stopped by {kind}", _where(raised, message))
+
+
+def _where(error: BaseException, said: str) -> str:
     """The message of ``error`` and the innermost line of the learner's own code that it passed through."""
-    message = f"{error}." if str(error) else "It came without a message."
+    message = f"{_shortened(said)}." if said else "It came without a message."
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if frame.filename.startswith(_OURS) or frame.filename.startswith(_LIBRARIES):
             continue
         code = f", `{frame.line.strip()}`" if frame.line else ""
         return f"{message} It happened in line {frame.lineno} of {frame.name}{code}."
     return message
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
 
 
 def _each_text_once(findings: list[tuple[str, Finding]]) -> list[Finding]:

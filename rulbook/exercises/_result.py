@@ -7,11 +7,29 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-__all__ = ["Finding", "Result"]
+__all__ = ["Finding", "Miss", "NotYet", "Result"]
 
 # White on either colour has a contrast above 5:1, and either colour above 3:1 on the white page and on the dark one.
 _RIGHT, _WRONG, _OPEN = "#1a7f4b", "#c2342d", "#68717a"
 _NOTHING_YET = "Nothing to check yet: put your answer in place of the dots, run its cell, then this one."
+
+
+class Miss(Exception):  # noqa: N818 (an answer that misses is no error of the program)
+    """The answer lacks a property.
+
+    Args:
+        seen: What the answer did, with the numbers: "weight at RUL 200 is 0.4, expected 1".
+        hint: One thought that leads on without giving the answer away.
+    """
+
+    def __init__(self, seen: str, hint: str = "") -> None:
+        super().__init__(seen)
+        self.seen = seen
+        self.hint = hint
+
+
+class NotYet(Exception):  # noqa: N818
+    """The stub is still as it was: there is nothing to judge."""
 
 
 @dataclass(frozen=True)

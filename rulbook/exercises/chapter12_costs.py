@@ -10,43 +10,63 @@ import math
 import numpy as np
 
 from rulbook._check import Array
-from rulbook.exercises._answers import Function, close, expect, function, is_number, show, vector
-from rulbook.exercises._exercise import Exercise, Miss, NotYet
+from rulbook.exercises._answers import Function, close, expect, function, is_number, is_pair, row, show, vector
+from rulbook.exercises._exercise import Exercise, Miss
 
 count = Exercise(
     "12.6",
     "how many batches",
-    function("batches(windows, size)"),
+    function("steps(windows, size, collect)"),
     "4,120 is a number of batches that no batch size gives. Counting is a test that costs nothing.",
 )
 
 
 @count.requires("full batches only: 512 windows make 2 of 256")
-def _(batches: Function) -> None:
+def _(steps: Function) -> None:
     hint = "Divide the windows by the size of a batch."
-    is_number(
-        batches.number(512, 256), 2.0, "the number of batches", hint, {3.0: "One too many: nothing is left over."}
-    )
+    for windows in (512, 256, 768, 1280):
+        wanted = windows / 256
+        slips = {wanted + 1: "One too many: nothing is left over.", wanted - 1: "One too few. Do not round to even."}
+        is_number(steps.number(windows, 256, 1), wanted, f"the number of steps for {windows} windows", hint, slips)
 
 
 @count.requires("a rest makes one more: FD001 makes 70 of 256")
-def _(batches: Function) -> None:
+def _(steps: Function) -> None:
     slips = {
         69.0: "The 67 windows that are left over have been thrown away. They are a batch too, a short one.",
         17_731 / 256: "There are no parts of a batch.",
     }
-    is_number(batches.number(17_731, 256), 70.0, "the batches of FD001", "Do not round to the nearest: up.", slips)
+    is_number(steps.number(17_731, 256, 1), 70.0, "the batches of FD001", "Do not round to the nearest: up.", slips)
 
 
 @count.requires("a small rest counts as well: 513 windows make 3 of 256")
-def _(batches: Function) -> None:
-    is_number(batches.number(513, 256), 3.0, "the number of batches", "One window is left, and it wants a batch. Up.")
+def _(steps: Function) -> None:
+    is_number(steps.number(513, 256, 1), 3.0, "the number of steps", "One window is left, and it wants a batch. Up.")
+    for windows, size in ((7, 10), (1, 1), (29, 7), (4097, 64), (99, 98)):
+        wanted = float(-(-windows // size))
+        what = f"the number of steps for {windows} windows in batches of {size}"
+        is_number(steps.number(windows, size, 1), wanted, what, "Divide, and round up. Is there a 256 in the body?")
 
 
 @count.requires("no batch size makes 4,120 batches of FD001")
-def _(batches: Function) -> None:
-    found = [size for size in range(1, 1000) if close(batches.number(17_731, size), 4120)]
+def _(steps: Function) -> None:
+    found = [size for size in range(1, 40) if close(steps.number(17_731, size, 1), 4120)]
     expect(not found, f"your count says that batches of {found} do", "Check 4 and 5 by hand.")
+
+
+@count.requires("gradients collected over several batches make one step, a rest of batches one more")
+def _(steps: Function) -> None:
+    for windows, size, collect in ((17_731, 256, 4), (512, 256, 2), (513, 256, 2), (100, 10, 3), (5, 4, 8)):
+        batches = -(-windows // size)
+        wanted = float(-(-batches // collect))
+        slips = {
+            float(batches): "That is the number of batches. A step is taken after every `collect` of them.",
+            float(batches // collect): "The batches that are left over at the end make a step, too.",
+            batches / collect: "There are no parts of a step.",
+            float(batches * collect): "Collecting makes steps rarer.",
+        }
+        what = f"for {windows} windows in batches of {size}, {collect} to a step, the number of steps"
+        is_number(steps.number(windows, size, collect), wanted, what, "Count the batches, then the steps.", slips)
 
 
 summary = Exercise(
@@ -110,9 +130,21 @@ def _(ratios: Function) -> None:
     got = _both(ratios, rul, health)
     expect(
         close(got, [2.5, 2.5]),
-        f"nine equal batches give {show(got[0])} and {show(got[1])}",
+        f"nine equal batches give {show(got[0], 2.5)} and {show(got[1], 2.5)}",
         "All batches are alike, with lengths 5 and 2. Both answers must be 2.5: rows are batches, columns entries.",
     )
+
+
+@summary.requires("it holds for any number of batches and entries, whichever task is louder")
+def _(ratios: Function) -> None:
+    for seed, batches, entries in ((9, 21, 3), (10, 6, 11), (11, 1, 4)):
+        health, rul = _rows(seed, batches, entries)
+        got = _both(ratios, rul, health)
+        a, b = (np.linalg.norm(rows, axis=1) for rows in (rul, health))
+        whole = np.linalg.norm(rul.mean(axis=0)) / np.linalg.norm(health.mean(axis=0))
+        wanted = np.array([whole, np.median(a / b)])
+        seen = f"for {batches} batches of {entries} entries you give {row(got, *wanted)}, expected {row(wanted, *got)}"
+        expect(close(got, wanted), seen, "Is a number of batches or of entries written into your function?")
 
 
 tipping = Exercise(
@@ -149,7 +181,7 @@ def _(worst_cosine: Function) -> None:
         edge = worst_cosine.number(ratio, weight)
         expect(
             -1 <= edge <= 0,
-            f"at a ratio of {ratio:g} and a weight of {weight:g} you get {show(edge)}",
+            f"at a ratio of {ratio:g} and a weight of {weight:g} you get {show(edge, 0, -1)}",
             "The task weights multiply the gradients. Where do they stand in your formula?",
         )
         for shift, better in ((1e-3, True), (-1e-3, False)):
@@ -171,7 +203,13 @@ def _(worst_cosine: Function) -> None:
 def _(worst_cosine: Function) -> None:
     got = [worst_cosine.number(ratio, 1 / (1 + ratio)) for ratio in (2.0, 20.0, 500.0)]
     hint = "With λ = 1/(1 + ρ) both weighted gradients are equally long. Put it into your formula."
-    expect(close(got, -1.0), f"it is {', '.join(map(show, got))}", hint)
+    expect(close(got, -1.0), f"it is {row(got, -1.0)}", hint)
+    rng = np.random.default_rng(128)
+    for _ in range(12):
+        weight = float(rng.uniform(0.02, 0.9))
+        ratio = (1 - weight) / weight / float(rng.uniform(0.05, 0.95))
+        what = f"at a ratio of {show(ratio)} and a weight of {show(weight)} the cosine"
+        is_number(worst_cosine.number(ratio, weight), -(1 - weight) / (weight * ratio), what, hint)
 
 
 placing = Exercise(
@@ -193,7 +231,7 @@ def _(weight_for: Function) -> None:
         hint = "You have the weight of the health task. RUL wants +1."
     else:
         hint = "At RUL's goal the RUL task is content and pulls no more. Who must not pull there either?"
-    expect(close(got, [1.0, 0.0]), f"the weights are {show(got[0])} and {show(got[1])}", hint)
+    expect(close(got, [1.0, 0.0]), f"the weights are {row(got, 0, 1)}", hint)
 
 
 @placing.requires("equally stiff tasks: the middle needs one half")
@@ -216,10 +254,8 @@ def _(weight_for: Function) -> None:
             hint = "The ratio stands upside down: a task that pulls harder needs the smaller weight."
         else:
             hint = "Set λ κ (θ - 1) + (1 - λ)(θ + 1) to zero and solve for λ."
-        raise Miss(
-            f"for theta = {theta:g} at a ratio of {ratio:g}, the weight {show(weight)} leaves a slope of {show(left)}",
-            hint,
-        )
+        seen = f"for theta = {theta:g} at a ratio of {ratio:g}, the weight {show(weight)}"
+        raise Miss(f"{seen} leaves a slope of {show(left)}", hint)
 
 
 design = Exercise(
@@ -232,16 +268,10 @@ design = Exercise(
 
 def _two_tables(answer: object) -> tuple[Array, Array]:
     """Two tables of gradients, one row for each batch."""
-    if answer is None or answer is ...:
-        raise NotYet
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
-        raise Miss("one thing came, two are wanted", "Hand over a pair: the gradients of RUL, then those of health.")
-    if any(part is ... or part is None for part in answer):
-        raise NotYet
     tables = []
-    for part in answer:
+    for part in is_pair(answer, "Hand over a pair: the gradients of RUL, then those of health."):
         flat = vector(part)
-        shape = np.shape(part)
+        shape = np.shape(part.detach() if hasattr(part, "detach") else part)
         if len(shape) != 2 or shape[0] < 4:
             raise Miss(
                 f"a table of shape {shape} came", "One row for each batch, at least four; one column for each entry."
@@ -261,7 +291,7 @@ def _(tables: tuple[Array, Array]) -> None:
     expect(bool((health > 0).all()), "a batch has no health gradient at all", "Every batch needs one, however short.")
     worst = float((rul / health).min())
     hint = "Look at the quietest row of RUL and the loudest of health. Scatter may be as large as you like."
-    expect(worst >= 100, f"the smallest ratio is {show(worst)}", hint)
+    expect(worst >= 100, f"the smallest ratio is {show(worst, 100)}", hint)
 
 
 @design.requires("averaged over the batches, the two gradients are equally long, to within a factor of 2")
@@ -273,4 +303,4 @@ def _(tables: tuple[Array, Array]) -> None:
         "What the batches have in common does not average out; what has opposite signs does. "
         "Let most of RUL cancel, but not all."
     )
-    expect(0.5 <= ratio <= 2, f"averaged, the ratio is {show(ratio)}", hint)
+    expect(0.5 <= ratio <= 2, f"averaged, the ratio is {show(ratio, 0.5, 2)}", hint)

@@ -5,12 +5,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rulbook._check import Array
-from rulbook.exercises._answers import Function, close, expect, function, is_number, number, show, slip, vector
+from rulbook.exercises._answers import (
+    Function,
+    close,
+    expect,
+    function,
+    is_number,
+    is_secret,
+    number,
+    row,
+    show,
+    slip,
+    vector,
+)
 from rulbook.exercises._exercise import Exercise, Miss
 from rulbook.reference import softmax_cross_entropy, uniform_mse
 
@@ -26,7 +38,7 @@ unit_guess = Exercise(
 def _(ratio: float) -> None:
     slips = {50_000.0: "You multiplied. In tens of cycles every error is a smaller number. What happens to its square?"}
     hint = "An error of 30 cycles is an error of 3 in the new unit. Is its gradient longer or shorter than before?"
-    expect(0 < ratio < 500, f"{show(ratio)} is not below 500", slip(ratio, slips, hint))
+    expect(0 < ratio < 500, f"{show(ratio, 500)} is not below 500", slip(ratio, slips, hint))
 
 
 @unit_guess.requires("the whole loss is divided, and the loss is a square")
@@ -35,7 +47,7 @@ def _(ratio: float) -> None:
         50.0: "You divided by 10 once. Prediction and target are both divided, and their difference is then squared.",
         0.5: "You divided three times. The loss is a square, not a cube, and its gradient is divided as it is.",
     }
-    is_number(ratio, 5.0, "the ratio", "By which factor does the squared error shrink? Its gradient does too.", slips)
+    is_secret(ratio, 5.0, "the ratio", "By which factor does the squared error shrink? Its gradient does too.", slips)
 
 
 ceiling = Exercise(
@@ -76,7 +88,7 @@ def _(logits: Array) -> None:
         hint = "Nearly no probability is left at the true class, but two wrong ones share it. Which split is longest?"
     else:
         hint = "The direction is right. Let the score of one wrong class grow further."
-    raise Miss(f"the gradient is {show(length)} long", hint)
+    raise Miss(f"the gradient is {show(length, 1.41)} long", hint)
 
 
 joined = Exercise(
@@ -107,7 +119,7 @@ def _(length: Function) -> None:
         True: "Lengths do not add, squares do: put all entries into one vector, or add the squares of the lengths.",
         False: "Something was divided or left out. Each entry counts once, in whichever tensor it lies.",
     }[cut > uncut]
-    raise Miss(f"whole it is {show(uncut)}, in two pieces {show(cut)}", hint)
+    raise Miss(f"whole it is {show(uncut, cut)}, in two pieces {show(cut, uncut)}", hint)
 
 
 @joined.requires("it is right for three tensors of different shapes")
@@ -116,6 +128,10 @@ def _(length: Function) -> None:
     pieces = [generator.normal(size=shape) for shape in ((5, 3), (7,), (2, 2, 2))]
     wanted = float(np.linalg.norm(np.concatenate([piece.ravel() for piece in pieces])))
     is_number(length.number(pieces), wanted, "the length", "Flatten every tensor, join them, take one length.")
+    for many in (1, 2, 6):
+        pieces = [generator.normal(size=(2, 1 + place)) * 10.0**-place for place in range(many)]
+        wanted = float(np.sqrt(sum(float((piece**2).sum()) for piece in pieces)))
+        is_number(length.number(pieces), wanted, f"the length over {many} tensors", "Each of them counts, once.")
 
 
 by_hand = Exercise(
@@ -126,9 +142,9 @@ by_hand = Exercise(
 )
 
 
-def _case(seed: int, size: int = 7) -> tuple[Array, Array, Array, Array, Array, Array]:
+def _case(seed: int, size: int = 7, read: int = 3, kept: int = 2) -> tuple[Array, Array, Array, Array, Array, Array]:
     generator = np.random.default_rng(seed)
-    shapes = ((size, 3), (2, 3), (2,), (3, 2))
+    shapes = ((size, read), (kept, read), (kept,), (3, kept))
     x, w, a, v = (generator.normal(size=shape) for shape in shapes)
     return x, w, 10 * a, v, generator.uniform(0, 125, size), generator.integers(0, 3, size).astype(float)
 
@@ -148,12 +164,32 @@ def _slopes(x: Array, w: Array, a: Array, v: Array, rul: Array, health: Array) -
     return np.asarray(np.sqrt((found**2).sum(axis=(1, 2))))
 
 
-def _pair(norms: Function, seed: int, size: int = 7) -> tuple[Array, Array]:
-    case = _case(seed, size)
+def _pair(norms: Function, seed: int, *sizes: int) -> tuple[Array, Array]:
+    case = _case(seed, *sizes)
     *rest, health = case
     got = vector(norms(*rest, health.astype(np.int64)))
     expect(got.size == 2, f"{got.size} numbers came back", "Return two lengths: RUL first, then health.")
     return got, _slopes(*case)
+
+
+def _at_h(seed: int) -> tuple[float, float]:
+    """Both norms at the representation, before the shared layer collects them."""
+    x, w, a, v, rul, health = _case(seed)
+    h = x @ w.T
+    arriving = 2 / len(x) * (70 + h @ a - rul)
+    _, at_scores = softmax_cross_entropy(h @ v.T, health.astype(int))
+    return float(np.linalg.norm(np.outer(arriving, a))), float(np.linalg.norm(at_scores @ v))
+
+
+def _without_70(seed: int) -> float:
+    x, w, a, _, rul, _ = _case(seed)
+    return float(np.linalg.norm(np.outer(2 / len(x) * (x @ w.T @ a - rul), a).T @ x))
+
+
+_COMMON = {
+    "h": "That is the length at h. The layer w comes before it: collect over the windows, with x.",
+    "square": "That is the squared length. Take the root.",
+}
 
 
 @by_hand.requires("the RUL norm is the slope of the squared error on w")
@@ -163,11 +199,15 @@ def _(norms: Function) -> None:
         0.5: "Half of it. What does the square leave in front?",
         7.0: "It is B times too large, and there are 7 windows. The loss is a mean.",
         3.5: "It is 7/2 times too large: both the mean and the factor 2 of the square are missing.",
+        _at_h(4)[0] / float(wanted[0]): _COMMON["h"],
+        float(wanted[0]): _COMMON["square"],
+        float(wanted[1] / wanted[0]): "The two lengths are in the wrong order: RUL comes first.",
+        _without_70(4) / float(wanted[0]): "The head adds 70 to its weighted sum. Your error leaves it out.",
     }
     hint = "Compare stage by stage: 2/B times the error, times a, then a sum over the windows of outer products."
     expect(
         close(got[0], wanted[0], 1e-4),
-        f"the RUL norm is {show(got[0] / wanted[0])} times what central differences say",
+        f"the RUL norm is {show(got[0] / wanted[0], 1)} times what central differences say",
         slip(got[0] / wanted[0], slips, hint),
     )
 
@@ -185,23 +225,24 @@ def _(norms: Function) -> None:
         no_label / float(wanted[1]): "Your gradient is p. At the true class a 1 has to be taken away.",
         float(np.linalg.norm((only_true / 7 @ v).T @ x))
         / float(wanted[1]): "You kept the true class only. The scores of the others get a gradient too: their p.",
+        _at_h(5)[1] / float(wanted[1]): _COMMON["h"],
+        float(wanted[1]): _COMMON["square"],
     }
     hint = "What arrives is (p - one-hot)/B, a row for each window; then v takes it to h, and x collects it on w."
     expect(
         close(got[1], wanted[1], 1e-4),
-        f"the health norm is {show(got[1] / wanted[1])} times what central differences say",
+        f"the health norm is {show(got[1] / wanted[1], 1)} times what central differences say",
         slip(got[1] / wanted[1], slips, hint),
     )
 
 
 @by_hand.requires("one window makes no exception, nor do forty")
 def _(norms: Function) -> None:
-    for seed, size in ((6, 1), (7, 40)):
-        got, wanted = _pair(norms, seed, size)
+    for seed, size, read, kept in ((6, 1, 3, 2), (7, 40, 3, 2), (8, 5, 4, 6)):
+        got, wanted = _pair(norms, seed, size, read, kept)
         expect(
             close(got, wanted, 1e-4),
-            f"for {size} windows the norms are {show(got[0])} and {show(got[1])}, "
-            f"expected {show(wanted[0])} and {show(wanted[1])}",
+            f"for {size} windows of {read} readings the norms are {row(got, *wanted)}, expected {row(wanted, *got)}",
             "Is there a 7 or a 3 in your function that should be the number of windows?",
         )
 
@@ -214,62 +255,81 @@ meter = Exercise(
 )
 
 
-def _torch_case() -> tuple[Any, Any, Array]:
+class _Case(NamedTuple):
+    """Two losses, what both depend on, a head each, and the two norms on what they share."""
+
+    losses: Any
+    params: Any
+    heads: Any
+    wanted: Array
+
+
+def _torch_case(tensors: int = 2) -> _Case:
     import torch
 
-    first = torch.tensor([[1.0, 2.0], [0.0, 1.0]], dtype=torch.float64, requires_grad=True)
-    second = torch.tensor([1.0, -1.0], dtype=torch.float64, requires_grad=True)
-    h = torch.tanh(first @ second)
-    losses = [100 * h.square().sum(), (h - 1).square().sum()]
+    params = [
+        torch.tensor([[1.0, 2.0], [0.0, 1.0]], dtype=torch.float64, requires_grad=True),
+        torch.tensor([1.0, -1.0], dtype=torch.float64, requires_grad=True),
+        torch.tensor([0.3, 0.1], dtype=torch.float64, requires_grad=True),
+    ]
+    heads = [torch.tensor(start, dtype=torch.float64, requires_grad=True) for start in (1.5, -0.5)]
+    h = torch.tanh(params[0] @ params[1] + params[2])
+    losses = [100 * (heads[0] * h).square().sum(), (heads[1] * h - 1).square().sum()]
+    shared = params[:tensors]
     wanted = []
     for loss in losses:
-        pieces = torch.autograd.grad(loss, [first, second], retain_graph=True)
-        wanted.append(float(sum(piece.square().sum() for piece in pieces).sqrt()))  # type: ignore[union-attr]
-    return losses, [first, second], np.array(wanted)
+        pieces = torch.autograd.grad(loss, shared, retain_graph=True)
+        wanted.append(float(torch.cat([piece.reshape(-1) for piece in pieces]).norm()))
+    return _Case(losses, shared, heads, np.array(wanted))
 
 
-def _measured(measure: Function) -> tuple[Array, Any, Any, Array]:
-    losses, params, wanted = _torch_case()
-    got = measure(losses, params)
-    if isinstance(got, (list, tuple)):
-        got = [float(one) for one in got]
-    norms = vector(got)
+def _measured(measure: Function, tensors: int = 2) -> tuple[Array, _Case]:
+    case = _torch_case(tensors)
+    norms = vector(measure(case.losses, case.params))
     expect(norms.size == 2, f"{norms.size} numbers came back for two tasks", "Return one norm for each loss.")
-    return norms, losses, params, wanted
+    return norms, case
 
 
 @meter.requires("the first task is measured right")
 def _(measure: Function) -> None:
-    got, _, _, wanted = _measured(measure)
-    hint = "Are all tensors of `params` in it? One length over both: the root of the sum of all squares."
-    is_number(got[0], float(wanted[0]), "the norm of the first task", hint)
+    hint = "Are all tensors of `params` in it? One length over all: the root of the sum of all squares."
+    for tensors in (2, 1, 3):
+        got, case = _measured(measure, tensors)
+        what = f"the norm of the first task, on {tensors} tensors," if tensors != 2 else "the norm of the first task"
+        is_number(got[0], float(case.wanted[0]), what, hint, {float(case.wanted[1]): "That is the second task's."})
 
 
 @meter.requires("the second task is measured alone")
 def _(measure: Function) -> None:
-    got, _, _, wanted = _measured(measure)
     hint = "The second reading still contains the first task. `backward` adds to what is there."
-    is_number(got[1], float(wanted[1]), "the norm of the second task", hint)
+    for tensors in (2, 1, 3):
+        got, case = _measured(measure, tensors)
+        is_number(got[1], float(case.wanted[1]), "the norm of the second task", hint)
 
 
 @meter.requires("a gradient that was there before is still there")
 def _(measure: Function) -> None:
     import torch
 
-    losses, params, _ = _torch_case()
-    for param in params:
+    case = _torch_case()
+    for param in (*case.params, *case.heads):
         param.grad = torch.full_like(param, 3.0)
-    measure(losses, params)
-    kept = all(param.grad is not None and bool((param.grad == 3.0).all()) for param in params)
+    measure(case.losses, case.params)
     hint = "Somebody may be collecting gradients there. Ask for gradients without storing them: `torch.autograd.grad`."
-    expect(kept, "after the measurement `.grad` holds something else", hint)
+    expect(_untouched(case.params, 3.0), "after the measurement `.grad` holds something else", hint)
+    hint = "`backward` reaches every parameter of the graph, not only `params`. `torch.autograd.grad` stores nothing."
+    expect(_untouched(case.heads, 3.0), "after the measurement the `.grad` of a head holds something else", hint)
+
+
+def _untouched(params: Any, value: float) -> bool:
+    return all(param.grad is not None and bool((param.grad == value).all()) for param in params)
 
 
 @meter.requires("the losses can still be differentiated afterwards")
 def _(measure: Function) -> None:
-    _, losses, _, _ = _measured(measure)
+    _, case = _measured(measure)
     try:
-        (losses[0] + losses[1]).backward()
+        (case.losses[0] + case.losses[1]).backward()
     except RuntimeError:
         raise Miss(
             "the training step that follows finds no graph",

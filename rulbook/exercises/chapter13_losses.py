@@ -5,13 +5,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rulbook._check import Array
-from rulbook.exercises._answers import Function, close, expect, function, is_number, show, slip, vector
-from rulbook.exercises._exercise import Exercise, Miss, NotYet
+from rulbook.exercises._answers import (
+    Function,
+    close,
+    expect,
+    function,
+    is_number,
+    is_secret,
+    row,
+    show,
+    slip,
+    vector,
+)
+from rulbook.exercises._exercise import Exercise, Miss
 from rulbook.reference import grace_loss
 
 shares = Exercise(
@@ -20,17 +32,19 @@ shares = Exercise(
     function("weights(norms, total)"),
     "The sum is a convention. Say which one you use, and compare losses only under the same one.",
 )
-_PAIR, _TRIPLE = np.array([4.81, 0.0096]), np.array([1.0, 10.0, 100.0])
+_PAIR = np.array([4.81, 0.0096])
+# No geometric sequence: of such, turned round, every weight is right.
+_MORE = (np.array([1.0, 3.0, 100.0]), np.array([0.2, 7.0, 0.5, 40.0]), np.array([9.0, 2.0]), np.array([5.0, 1.0, 1.0]))
 
 
 @shares.requires("they sum to what was asked for")
 def _(weights: Function) -> None:
-    for total in (1.0, 2.0):
-        got = float(weights.array(_PAIR, total).sum())
-        slips = {1.0: "You stop at shares. Multiply by `total`.", 2.0: "Your 2 is written into the body."}
-        expect(
-            close(got, total), f"for total = {total:g} they sum to {show(got)}", slip(got, slips, "Divide by a sum.")
-        )
+    for norms in (_PAIR, *_MORE):
+        for total in (1.0, 2.0, 0.7):
+            got = float(weights.array(norms, total).sum())
+            slips = {1.0: "You stop at shares. Multiply by `total`.", 2.0: "Your 2 is written into the body."}
+            seen = f"for total = {total:g} they sum to {show(got, total)}"
+            expect(close(got, total), seen, slip(got, slips, "Divide by a sum."))
 
 
 @shares.requires("two tasks pull equally hard")
@@ -42,21 +56,31 @@ def _(weights: Function) -> None:
         hint = "The louder task got the larger weight, which makes it louder still. Inverse proportion is wanted."
     else:
         hint = "A weight times its norm must be the same number for both."
-    raise Miss(f"the pulls are {show(pulls[0])} and {show(pulls[1])}", hint)
+    raise Miss(f"the pulls are {show(pulls[0], pulls[1])} and {show(pulls[1], pulls[0])}", hint)
 
 
-@shares.requires("so do three")
+@shares.requires("so do three, and four, whatever they sum to")
 def _(weights: Function) -> None:
-    pulls = weights.array(_TRIPLE, 1.0) * _TRIPLE
-    hint = "Each weight is one over its own norm, divided by the sum of all such. S - g works for two tasks only."
-    seen = f"for norms 1, 10, 100 the pulls are {', '.join(show(pull) for pull in pulls)}"
-    expect(close(pulls, pulls[0], 1e-4), seen, hint)
+    for norms in _MORE:
+        for total in (1.0, 3.0):
+            got = weights.array(norms, total)
+            pulls = got * norms
+            hint = "Each weight is one over its own norm, divided by the sum of all such."
+            swapped = norms[::-1] / norms.sum() * total
+            if close(got, swapped):
+                hint += " To hand each task the other's norm works for two only."
+            elif close(got * (len(norms) - 1) * norms.sum(), total * (norms.sum() - norms)):
+                hint += " S - g works for two tasks only."
+            seen = f"for norms {row(norms)} the pulls are {row(pulls, *pulls)}"
+            expect(close(pulls, pulls[0], 1e-4), seen, hint)
 
 
 @shares.requires("a norm of exactly zero gives finite weights")
 def _(weights: Function) -> None:
-    got = vector(weights(np.array([2.0, 0.0]), 1.0))
-    expect(close(got.sum(), 1.0), f"they sum to {show(got.sum())}", "Add a small number such as 1e-8 to each norm.")
+    for norms in ([2.0, 0.0], [0.0, 3.0, 1.0]):
+        got = vector(weights(np.array(norms), 1.0))
+        hint = "Add a small number such as 1e-8 to each norm."
+        expect(close(got.sum(), 1.0), f"for norms {row(norms)} they sum to {show(got.sum(), 1.0)}", hint)
 
 
 by_hand = Exercise(
@@ -105,18 +129,47 @@ def _(grace: Function) -> None:
     target = np.array([5.0, 30.0, 80.0, 125.0])
     quiet, loud = (grace.number(target + 5, target, _LOGITS, _LABELS, np.array([g, 1.0])) for g in (1.0, 500.0))
     hint = "A task is weighted by one over its norm. Which of the two norms comes first?"
-    expect(loud < quiet, f"a norm of 500 in place of 1 moves the loss from {show(quiet)} to {show(loud)}", hint)
+    seen = f"a norm of 500 in place of 1 moves the loss from {show(quiet, loud)} to {show(loud, quiet)}"
+    expect(loud < quiet, seen, hint)
 
 
 @by_hand.requires("it is the loss of (13.11) on random batches")
 def _(grace: Function) -> None:
     rng = np.random.default_rng(8)
-    for size in (1, 5, 9):
+    for size, ratio in ((1, 3.0), (5, 0.2), (9, 8.0), (6, 500.0), (7, 0.002), (5, 60.0)):
         target = rng.uniform(0, 160, size)
         batch = (target + rng.normal(0, 12, size), target, rng.normal(size=(size, 3)), rng.integers(0, 3, size))
-        norms = rng.uniform(0.1, 20, 2)
+        norms = rng.uniform(0.1, 2.0) * np.array([ratio, 1.0])
+        got, wanted = grace.number(*batch, norms), grace_loss(*batch, norms)
+        what = f"for norms {row(norms)} the loss of {size} {'engine' if size == 1 else 'engines'}"
         hint = "Compare part by part: weights of the samples, mean over B, cross-entropy, weights of the tasks."
-        is_number(grace.number(*batch, norms), grace_loss(*batch, norms), f"the loss of {size} engines", hint)
+        is_number(got, wanted, what, hint, _grace_slips(*batch, norms))
+
+
+def _grace_slips(
+    pred: Array, target: Array, logits: Array, labels: NDArray[np.integer[Any]], norms: Array
+) -> dict[float, str]:
+    """What GRACE becomes by known slips, each with its hint."""
+    shares = 1 / norms / (1 / norms).sum()
+    floored = np.maximum(shares, 0.05)
+    squares, ce = (pred - target) ** 2, _cross_entropy(logits, labels)
+    weights, unclipped = 2 - np.minimum(target, 125) / 125, 2 - target / 125
+
+    def loss(mse: float, pair: Array) -> float:
+        return float(pair[0] * mse + pair[1] * ce)
+
+    right = float(np.mean(weights * squares))
+    return {
+        loss(right, floored / floored.sum()): "There is a floor under the task weights. This formula has none.",
+        loss(right, shares[::-1]): "The task weights are the wrong way round: RUL comes first in `norms`.",
+        loss(float(np.mean(unclipped * squares)), shares): "Beyond the cap a sample weighs 1. Yours weighs less.",
+        loss(float(np.mean(squares)), shares): "The sample weights are missing.",
+    }
+
+
+def _cross_entropy(logits: Array, labels: NDArray[np.integer[Any]]) -> float:
+    log_p = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return float(-log_p[np.arange(len(labels)), labels].mean())
 
 
 idle = Exercise(
@@ -140,7 +193,7 @@ def _(ratios: Array) -> None:
         6.08: "6.08 is the sum of the weights. The plain mean divides by the number of engines.",
     }
     hint = "With equal errors r the plain mean is r² times the mean weight, and the normalised mean is r²."
-    is_number(float(ratios[0]), 1.52, "the ratio of losses", hint, slips, 1e-3)
+    is_secret(float(ratios[0]), 1.52, "the ratio of losses", hint, slips, 1e-3)
 
 
 @idle.requires("under the normalised mean the engine near failure still pulls harder")
@@ -153,7 +206,7 @@ def _(ratios: Array) -> None:
         0.0: "Both engines are wrong by five cycles, and both pull.",
     }
     hint = "The derivative by prediction i is 2 w_i r_i over the sum of the weights. What remains of a ratio?"
-    is_number(float(ratios[1]), 1.96, "the ratio of pulls", hint, slips, 1e-3)
+    is_secret(float(ratios[1]), 1.96, "the ratio of pulls", hint, slips, 1e-3)
 
 
 live_weights = Exercise(
@@ -164,47 +217,84 @@ live_weights = Exercise(
 )
 
 
-def _problem() -> tuple[list[Any], Any]:
-    """Two losses of one shared tensor, which share a part of their graph, and that tensor."""
+class _Problem(NamedTuple):
+    """Two losses of some shared tensors and of a head each; the loss and the step with constant weights."""
+
+    losses: list[Any]
+    shared: list[Any]
+    loss: float
+    step: Array
+    pieces: list[Array]
+
+
+_SCALES = (45.0, 2.0, 300.0)
+
+
+def _problem(scale: float = _SCALES[0]) -> _Problem:
     import torch
 
-    shared = torch.tensor([0.4, -0.7, 1.1], dtype=torch.float64, requires_grad=True)
-    hidden = torch.tanh(shared * torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64))
-    return [(60 * hidden.sum() - 45) ** 2, torch.log1p(torch.exp(hidden[0] - hidden[1]))], shared
-
-
-def _right() -> tuple[float, Array]:
-    """The loss and the step with constant weights."""
-    import torch
-
-    losses, shared = _problem()
-    rows = [torch.autograd.grad(loss, shared, retain_graph=True)[0].numpy() for loss in losses]
+    first = torch.tensor([0.4, -0.7, 1.1], dtype=torch.float64, requires_grad=True)
+    second = torch.tensor([[0.5, -0.2, 0.9], [1.2, 0.3, -0.6]], dtype=torch.float64, requires_grad=True)
+    hidden = torch.tanh(second @ first)
+    losses = [(0.3 * scale * hidden.sum() - scale) ** 2, torch.log1p(torch.exp(2 * hidden[0] - hidden[1]))]
+    rows = [_flat(torch.autograd.grad(loss, [first, second], retain_graph=True)) for loss in losses]
     inverse = 1 / np.array([np.linalg.norm(row) for row in rows])
     weights = inverse / inverse.sum()
     values = np.array([loss.item() for loss in losses])
-    return float(weights @ values), weights @ np.stack(rows)
+    return _Problem(losses, [first, second], float(weights @ values), weights @ np.stack(rows), rows)
 
 
-def _returned(balanced_loss: Function) -> tuple[Any, Any]:
-    losses, shared = _problem()
-    total = balanced_loss(losses, [shared])
-    if total is None or total is ...:
-        raise NotYet
-    return total, shared
+def _flat(pieces: Any) -> Array:
+    import torch
+
+    return np.asarray(torch.cat([piece.detach().reshape(-1) for piece in pieces]).numpy())
+
+
+def _returned(balanced_loss: Function, problem: _Problem) -> Any:
+    total = balanced_loss(problem.losses, problem.shared)
+    return total[0] if isinstance(total, list) and len(total) == 1 else total
 
 
 @live_weights.requires("it is the sum of both losses under inverse-gradient weights that sum to 1")
 def _(balanced_loss: Function) -> None:
-    total, _ = _returned(balanced_loss)
-    wanted, _ = _right()
-    hint = "Norms first, one over each, divided by their sum; then weight times loss, added up."
-    slips = {2 * wanted: "Your weights sum to 2.", wanted / 2: "Your weights sum to one half."}
-    is_number(float(vector(total)[0]), wanted, "the loss", hint, slips, 1e-5)
+    for scale in _SCALES:
+        problem = _problem(scale)
+        got = vector(_returned(balanced_loss, problem))
+        expect(got.size == 1, f"{got.size} numbers came back, one loss is wanted", "Add up weight times loss.")
+        values = [loss.item() for loss in problem.losses]
+        hint = "Norms first, one over each, divided by their sum; then weight times loss, added up."
+        slips = {2 * problem.loss: "Your weights sum to 2.", problem.loss / 2: "Your weights sum to one half."}
+        slips |= {
+            _weighted(values, norms): "A norm runs over all tensors of `shared`: one length over all their entries."
+            for norms in _partial_norms(problem)
+        }
+        is_number(float(got[0]), problem.loss, "the loss", hint, slips, 1e-5)
+
+
+def _partial_norms(problem: _Problem) -> list[Array]:
+    """Norms that leave a tensor out, or add up the lengths of the tensors."""
+    cut = problem.shared[0].numel()
+    parts = np.array([[np.linalg.norm(row[:cut]), np.linalg.norm(row[cut:])] for row in problem.pieces])
+    return [parts[:, 0], parts[:, 1], parts.sum(axis=1)]
+
+
+def _weighted(values: list[float], norms: Array) -> float:
+    return float((1 / norms) @ np.array(values) / (1 / norms).sum())
+
+
+def _through_weights(problem: _Problem) -> Array:
+    """The step of weights that have a graph on losses that have none."""
+    import torch
+
+    rows = [torch.autograd.grad(loss, problem.shared, create_graph=True) for loss in problem.losses]
+    inverse = 1 / torch.stack([torch.cat([piece.flatten() for piece in pieces]).norm() for pieces in rows])
+    total = (inverse / inverse.sum()) @ torch.stack(problem.losses).detach()
+    return _flat(torch.autograd.grad(total, problem.shared, retain_graph=True))
 
 
 @live_weights.requires("a graph still leads from it to the shared parameters")
 def _(balanced_loss: Function) -> None:
-    total, _ = _returned(balanced_loss)
+    total = _returned(balanced_loss, _problem())
     hint = "You detached the losses, or turned them into plain numbers. Only the weights are constants."
     expect(bool(getattr(total, "requires_grad", False)), "nothing can be learned from it: there is no graph", hint)
 
@@ -213,11 +303,15 @@ def _(balanced_loss: Function) -> None:
 def _(balanced_loss: Function) -> None:
     import torch
 
-    total, shared = _returned(balanced_loss)
-    if not getattr(total, "requires_grad", False):
-        raise Miss("there is no gradient to look at", "")
-    (step,) = torch.autograd.grad(total, shared)
-    wanted = _right()[1]
-    cosine = float(step.numpy() @ wanted / (np.linalg.norm(step) * np.linalg.norm(wanted)))
-    hint = "The optimiser can lower your loss by moving the weights. Where does a graph reach the norms?"
-    expect(close(step.numpy(), wanted, 1e-5), f"its cosine with the right step is {show(cosine)}", hint)
+    for scale in _SCALES:
+        problem = _problem(scale)
+        total = _returned(balanced_loss, problem)
+        if not getattr(total, "requires_grad", False):
+            raise Miss("there is no gradient to look at", "")
+        step = _flat(torch.autograd.grad(total, problem.shared, retain_graph=True))
+        lengths = float(np.linalg.norm(step) * np.linalg.norm(problem.step))
+        cosine = float(step @ problem.step) / lengths if lengths else 0.0
+        hint = "The optimiser can lower your loss by moving the weights. Where does a graph reach the norms?"
+        if np.allclose(step, _through_weights(problem), rtol=1e-4):
+            hint = "Only your weights have a graph, the losses have none: it is to be the other way round."
+        expect(close(step, problem.step, 1e-5), f"its cosine with the right step is {show(cosine, 1)}", hint)

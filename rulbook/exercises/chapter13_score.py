@@ -12,7 +12,7 @@ import numpy as np
 
 from rulbook._check import Array
 from rulbook.exercises._answers import Function, close, expect, function, is_number, number, show, slip, vector
-from rulbook.exercises._exercise import Exercise, Miss
+from rulbook.exercises._exercise import Exercise, Miss, NotYet
 from rulbook.expected_score import best_bias, expected_score
 from rulbook.metrics import nasa_score, pareto_front
 from rulbook.preference import preference, reigns
@@ -31,13 +31,15 @@ def _(cycles: float) -> None:
         20.0: "Twenty early cost 3.66 and twenty late 6.39. How much earlier must it be?",
         20 / 1.3: "You divided by 1.3 where the early side needs more cycles, not fewer.",
     }
+    for length in (26.0, 20.0, 35.0):
+        slips[-length] = "That is an error with its sign, below 0 because it is early. How many cycles is it long?"
     hint = "Early is the cheaper side. To cost as much, must an early error be longer or shorter?"
-    expect(cycles > 20 + 1e-9, f"{show(cycles)} cycles early are no more than 20", slip(cycles, slips, hint))
+    expect(cycles > 20 + 1e-9, f"{show(cycles, 20)} cycles early are no more than 20", slip(cycles, slips, hint))
 
 
 @fair_trade.requires("both cost the same")
 def _(cycles: float) -> None:
-    if close(cycles, 26.0, 1e-3):
+    if abs(cycles - 26.0) <= 0.05 + 1e-9:
         return
     price = math.expm1(min(abs(cycles), 400.0) / 13)
     slips = {
@@ -45,7 +47,11 @@ def _(cycles: float) -> None:
         33.0: "Adding 13 is not the way. What must the two exponents be?",
     }
     hint = "The price is e to the power of something, less 1. When are two such prices equal?"
-    seen = f"{show(cycles)} cycles early cost {show(price)}, twenty late {show(math.expm1(2))}"
+    late = math.expm1(2)
+    if cycles < 0:
+        seen, hint = f"{show(cycles)} is no number of cycles", "Count the cycles without a sign."
+    else:
+        seen = f"{show(cycles)} cycles early cost {show(price, late)}, twenty late {show(late, price)}"
     raise Miss(seen, slip(cycles, slips, hint))
 
 
@@ -69,20 +75,26 @@ def _(score: Function) -> None:
     late, early = score.number(np.array([80.0]), np.array([60.0])), score.number(np.array([40.0]), np.array([60.0]))
     if close(late, early):
         hint = "Your score is symmetric. The two branches have different scales, 13 and 10."
+    elif min(late, early) < 0:
+        hint = "A cost came out below 0. Which sign has d there, and which must the exponent have?"
     elif late < early:
         hint = "Your late engines are the cheap ones. Which way round is d = pred - true, and which branch is which?"
     else:
         return
-    raise Miss(f"late costs {show(late)}, early {show(early)}", hint)
+    raise Miss(f"late costs {show(late, early)}, early {show(early, late)}", hint)
 
 
 @signed_score.requires("twenty late cost as much as 26 early")
 def _(score: Function) -> None:
     late, early = score.number(np.array([80.0]), np.array([60.0])), score.number(np.array([34.0]), np.array([60.0]))
+    wanted = math.expm1(2)
+    hint = "The asymmetry sits in the exponents, 10 and 13, and the base is e."
+    if min(late, early) < 0:
+        hint = "A cost came out below 0. Which sign has d there, and which must the exponent have?"
     expect(
-        close(late, math.expm1(2)) and close(early, late),
-        f"20 late cost {show(late)}, 26 early {show(early)}; expected {show(math.expm1(2))} for both",
-        "The asymmetry sits in the exponents, 10 and 13, and the base is e.",
+        close(late, wanted) and close(early, late),
+        f"20 late cost {show(late, wanted)}, 26 early {show(early, wanted)}, expected {show(wanted, late, early)}",
+        hint,
     )
 
 
@@ -91,6 +103,12 @@ def _(score: Function) -> None:
     pred, true = np.array([80.0, 40.0, 61.0]), np.array([60.0, 60.0, 60.0])
     hint = "NASA's score is a sum over engines. A mean forgets how many there are."
     is_number(score.number(pred, true), nasa_score(pred, true), "the score of three engines", hint)
+    rng = np.random.default_rng(132)
+    for size in (1, 7, 30):
+        true = rng.uniform(0, 125, size)
+        pred = true + rng.normal(0, 20, size)
+        hint = "Each engine has a truth and a branch of its own."
+        is_number(score.number(pred, true), nasa_score(pred, true), f"the score of {size} engines", hint)
 
 
 wanted_shift = Exercise(
@@ -99,7 +117,7 @@ wanted_shift = Exercise(
     function("best_shift(sigma)"),
     "Fit a shift on validation engines. Fitted on the test engines it is one more way to look at the answers.",
 )
-_NOISES = (3.0, 10.0, 22.0)
+_NOISES = (3.0, 10.0, 22.0, 30.0)
 
 
 @wanted_shift.requires("it is a shift towards early")
@@ -121,8 +139,10 @@ def _(best_shift: Function) -> None:
     ratios = [after / before if before else 0.0 for before, after in pairwise(shifts)]
     expect(
         min(ratios) > 2.0 + 1e-3,
-        f"from noise 5 to 10 to 20 the shift grows {show(ratios[0])}-fold and {show(ratios[1])}-fold",
-        "A fixed share of the noise is right only where the noise is small: the exponential bends. Minimise (13.3).",
+        f"from noise 5 to 10 to 20 the shift grows {show(ratios[0], 2)}-fold and {show(ratios[1], 2)}-fold",
+        "Your shifts are whole cycles. A tenth of a cycle is asked for: take a finer grid."
+        if all(shift == round(shift) for shift in shifts)
+        else "A fixed share of the noise is right only where it is small: the exponential bends. Minimise (13.3).",
     )
 
 
@@ -131,10 +151,14 @@ def _(best_shift: Function) -> None:
     for sigma in _NOISES:
         shift = best_shift.number(sigma)
         best = best_bias(sigma)
-        if abs(shift - best) > 0.06:
+        if abs(shift - best) > 0.1 + 1e-9:
             way = "early" if shift < best else "late"
-            seen = f"for noise {sigma:g} a shift of {show(shift)} scores {show(expected_score(shift, sigma))} an engine"
-            raise Miss(f"{seen}; {show(expected_score(best, sigma))} is possible", f"Yours is too {way}. Plot (13.3).")
+            mine, least = expected_score(shift, sigma), expected_score(best, sigma)
+            seen = f"for noise {sigma:g} a shift of {show(shift)} scores {show(mine, least)} an engine"
+            hint = f"Yours is too {way}. Plot (13.3)."
+            if way == "late" and shift == round(shift):
+                hint = f"Yours is too {way}. Does your grid end there, or step in whole cycles?"
+            raise Miss(f"{seen}; {show(least, mine)} is possible", hint)
 
 
 plain_front = Exercise(
@@ -146,7 +170,13 @@ plain_front = Exercise(
 
 
 def _mask(front: Function, points: Array) -> list[bool]:
-    returned = vector(front(points))
+    rows = [(float(rmse), float(score)) for rmse, score in points]
+    try:
+        returned = vector(front(rows))
+    except (Miss, NotYet):
+        raise
+    except Exception:  # A function for arrays is welcome too.
+        returned = vector(front(points))
     expect(
         returned.size == len(points) and set(returned.tolist()) <= {0.0, 1.0},
         f"for {len(points)} points came {returned.tolist()}",
@@ -211,7 +241,7 @@ def _(weight: Function) -> None:
         got = weight.number(*case)
         expect(
             0 < got < 1,
-            f"border{case} is {show(got)}",
+            f"border{case} is {show(got, 0, 1)}",
             "(13.6) gives w / (1 - w), the odds. Solve for w.",
         )
 
@@ -226,7 +256,7 @@ def _(weight: Function) -> None:
             1 - wanted: "That is the weight of the RMSE, 1 - w.",
             cycles / (cycles + points): "A cycle and a point are not the same. What do the spans do in (13.5)?",
         }
-        seen = f"at w = {show(w)} one is ahead by {show(ahead)} in RMSE and behind by {show(behind)} in score"
+        seen = f"at w = {show(w)} one is {show(ahead, behind)} ahead in RMSE and {show(behind, ahead)} behind in score"
         expect(close(ahead, behind), seen, slip(w, slips, "Write J down for both and set them equal."))
 
 
@@ -235,7 +265,7 @@ def _(weight: Function) -> None:
     before, after = weight.number(0.44, 211.0, 0.47, 214.0), weight.number(0.44, 211.0, 4.7, 214.0)
     expect(
         after < before - 1e-9,
-        f"with ten times the span in RMSE the border goes from {show(before)} to {show(after)}",
+        f"with ten times the span in RMSE the border goes from {show(before, after)} to {show(after, before)}",
         "A wide span makes a difference in that measure small, so the other measure takes over sooner.",
     )
 
@@ -265,7 +295,7 @@ def _(rival: Array) -> None:
 def _(rival: Array) -> None:
     for reign in reigns(_pair(rival)):
         if reign.winner == 3:
-            seen = f"it wins from w = {show(reign.start)} to {show(reign.end)}"
+            seen = f"it wins from w = {show(reign.start, reign.end)} to {show(reign.end, reign.start)}"
             raise Miss(seen, "That one is good. Look for one that is beaten by another in both measures.")
 
 

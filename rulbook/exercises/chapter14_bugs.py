@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from rulbook._check import Array
-from rulbook.exercises._answers import Function, close, expect, function, is_number, show, slip, vector
-from rulbook.exercises._exercise import Exercise, Miss, NotYet
+from rulbook.exercises._answers import Function, close, expect, function, is_number, row, show, slip, vector
+from rulbook.exercises._exercise import Exercise, Miss
 from rulbook.exercises._samples import CAP, SIX_ENGINES, batch
+from rulbook.reference import amnl_weighted_mse
 
 forgetful_mean = Exercise(
     "14.5",
@@ -25,13 +26,17 @@ _HEALTHY, _CRITICAL = np.array([130.0, 150.0, 160.0, 180.0]), np.array([0.0, 5.0
 def _(batch_loss: Function) -> None:
     healthy = batch_loss.number(_HEALTHY + 10, _HEALTHY, CAP)
     critical = batch_loss.number(_CRITICAL + 10, _CRITICAL, CAP)
-    if close(critical, healthy):
+    mixed, errors = np.array([0.0, 120.0]), np.array([2.0, 10.0])
+    if close(batch_loss.number(mixed + errors, mixed, CAP), np.mean(errors**2)):
+        hint = "That is the plain MSE: no weight is left in it."
+    elif close(critical, healthy):
         hint = "Multiply every weight by 3 and the 3 cancels. So does everything else the weights of a batch share."
     elif critical < healthy:
         hint = "Measured against the largest weight of its batch, no engine counts more than 1. Keep the weights."
     else:
         return
-    raise Miss(f"four healthy engines cost {show(healthy)}, four near failure {show(critical)}", hint)
+    near = show(critical, healthy)
+    raise Miss(f"four healthy engines cost {show(healthy, critical)}, four near failure {near}", hint)
 
 
 @forgetful_mean.requires("where every weight is 1, it is the plain MSE")
@@ -53,8 +58,8 @@ def _(batch_loss: Function) -> None:
     among_healthy, among_critical = pull(_HEALTHY), pull(_CRITICAL)
     expect(
         close(among_healthy, among_critical, 1e-4),
-        f"one engine at RUL 50 pulls {show(among_healthy)} among healthy engines, "
-        f"{show(among_critical)} among engines near failure",
+        f"one engine at RUL 50 pulls {show(among_healthy, among_critical)} among healthy engines, "
+        f"{show(among_critical, among_healthy)} among engines near failure",
         "Something that belongs to the whole batch multiplies the errors. Each error must meet its own weight only.",
     )
 
@@ -68,6 +73,16 @@ def _(batch_loss: Function) -> None:
     )
     hint = "Use each weight as it is, to the first power. A power or a root changes what w_max means."
     is_number(now / at_cap if at_cap else 0.0, 2.0, "the ratio of the two pulls", hint, tolerance=1e-4)
+
+
+@forgetful_mean.requires("it is right for any batch and any cap")
+def _(batch_loss: Function) -> None:
+    for seed, size, cap in ((1, 6, 125.0), (2, 9, 60.0), (3, 4, 180.0)):
+        pred, target = batch(seed, size=size)
+        wanted = amnl_weighted_mse(pred, target, cap)[0]
+        got = batch_loss.number(pred, target, cap)
+        hint = "Is there a 125 in the body of your function? The cap comes in as `max_rul`."
+        is_number(got, wanted, f"with a cap of {cap:g} the loss of {size} engines", hint)
 
 
 missing_floor = Exercise(
@@ -100,7 +115,7 @@ def _(engine: Array) -> None:
     elif weight >= 1:
         hint = f"The weight is read from the true RUL. It is {true_rul:g} here, where the formula still does its job."
     elif weight > 0:
-        hint = f"The weight is {show(weight)}: below 1, so this engine is neglected, but not yet negative. Go further."
+        hint = f"The weight is {show(weight, 1, 0)}: below 1, so the engine is neglected, but not yet negative. Go further."
     else:
         hint = "Here the weight is exactly 0: the engine is invisible. One cycle further, and it does harm."
     raise Miss(f"the loss of this engine is {show(loss)}", hint)
@@ -113,7 +128,7 @@ def _(engine: Array) -> None:
     after = error - 0.1 * 2.0 * (2.0 - true_rul / CAP) * error
     expect(
         abs(after) > abs(error),
-        f"a step of 0.1 takes the error from {show(error)} to {show(after)}",
+        f"a step of 0.1 takes the error from {show(error, after)} to {show(after, error)}",
         "Downhill must lead away from the truth: the weight has to be negative and the error other than 0.",
     )
 
@@ -127,16 +142,21 @@ learned_slope = Exercise(
 _SLOPE, _LR = 1.0, 1e-3
 
 
-def _moved(step: Function, pred: Array, target: Array) -> float:
-    returned = vector(step(_SLOPE, pred, target, _LR, CAP))
+def _moved(
+    step: Function, pred: Array, target: Array, slope: float = _SLOPE, lr: float = _LR, max_rul: float = CAP
+) -> float:
+    returned = vector(step(slope, pred, target, lr, max_rul))
     expect(returned.size == 1, f"{returned.size} numbers came back", "All engines share one slope. Take the mean.")
-    return float(returned[0]) - _SLOPE
+    return float(returned[0]) - slope
 
 
 @learned_slope.requires("a batch predicted perfectly leaves the slope alone")
 def _(step: Function) -> None:
     moved = _moved(step, SIX_ENGINES, SIX_ENGINES)
-    expect(close(moved, 0.0), f"without any error the slope moved by {show(moved)}", "Where is the squared error?")
+    hint = "Where is the squared error?"
+    if close(moved, -_SLOPE):
+        hint = "You returned the change. The slope after the step is wanted: where it was, and the change."
+    expect(close(moved, 0.0), f"without any error the slope moved by {show(moved)}", hint)
 
 
 @learned_slope.requires("engines at the cap leave it alone, whatever their error")
@@ -145,7 +165,7 @@ def _(step: Function) -> None:
     expect(
         close(_moved(step, target + 20.0, target), 0.0),
         "engines at the cap moved the slope",
-        "In 1 + s n the slope s meets the nearness n = clip(1 - y / max_rul, 0, 1), which is 0 at the cap.",
+        "In 1 + a n the slope a meets the nearness n = clip(1 - y / max_rul, 0, 1), which is 0 at the cap.",
     )
 
 
@@ -160,7 +180,7 @@ def _(step: Function) -> None:
     elif late * early < 0:
         hint = "Late and early predictions move the slope in opposite directions. Is the error squared in your loss?"
     else:
-        hint = "An error came in and nothing moved. Differentiate the loss by s, and step against the derivative."
+        hint = "An error came in and nothing moved. Differentiate the loss by a, and step against the derivative."
     raise Miss(f"late predictions moved it by {show(late)}, early ones by {show(early)}", hint)
 
 
@@ -179,9 +199,21 @@ def _(step: Function) -> None:
     }
     expect(
         close(got, wanted, 1e-5),
-        f"the step is {show(got / wanted)} times what it should be",
-        slip(got / wanted, slips, "Differentiate mean((1 + s n) r²) by s, with n and r fixed."),
+        f"the step is {show(got / wanted, 1)} times what it should be",
+        slip(got / wanted, slips, "Differentiate mean((1 + a n) r²) by a, with n and r fixed."),
     )
+
+
+@learned_slope.requires("a second step starts from where the first one ended, at any rate and any cap")
+def _(step: Function) -> None:
+    for seed, slope, lr, cap in ((1, 0.4, 1e-3, 125.0), (2, -0.7, 5e-3, 60.0), (3, 2.5, 2e-4, 180.0)):
+        pred, target = batch(seed, size=5 + seed)
+        nearness = np.clip(1.0 - target / cap, 0.0, 1.0)
+        wanted = slope - lr * float(np.mean(nearness * (pred - target) ** 2))
+        got = vector(step(slope, pred, target, lr, cap))
+        expect(got.size == 1, f"{got.size} numbers came back", "All engines share one slope. Take the mean.")
+        what = f"from a slope of {slope:g}, at a rate of {lr:g} and a cap of {cap:g}, the slope after the step"
+        is_number(float(got[0]), wanted, what, "Slope, rate and cap come in as arguments. Are all three in use?")
 
 
 broadcast = Exercise(
@@ -219,25 +251,38 @@ def _(mse: Function) -> None:
 def _(mse: Function) -> None:
     pred, target = batch(9, size=7)
     values = [mse.number(p, t) for p, t in _shapes(pred, target)]
-    expect(close(values, values[0]), f"they give {', '.join(map(show, values))}", "Flatten both before you subtract.")
+    expect(close(values, values[0]), f"they give {row(values, *values)}", "Flatten both before you subtract.")
 
 
-@broadcast.requires("three predictions for one target are refused with an error")
+@broadcast.requires("two batches of different lengths are refused with a ValueError")
 def _(mse: Function) -> None:
-    pred, target = np.array([10.0, 20.0, 30.0]), np.array([10.0])
-    try:
-        got = mse.number(pred, target)
-    except (Miss, NotYet):
-        raise
-    except Exception:
+    three, one = np.array([10.0, 20.0, 30.0]), np.array([10.0])
+    for pred, target, seen in (
+        (three, one, "three predictions for one target"),
+        (one, three, "one prediction for three targets"),
+        (three[:, None], one[:, None], "three predictions for one target, in columns,"),
+    ):
+        _expect_value_error(mse, pred, target, seen)
+
+
+def _expect_value_error(mse: Function, pred: Array, target: Array, what: str) -> None:
+    error = mse.refusal(pred, target, kind=ValueError)
+    if isinstance(error, ValueError):
         return
+    if error is not None:
+        kind = type(error).__name__
+        hint = "Who calls it will look for a `ValueError`, as agreed: `raise ValueError(...)`."
+        if isinstance(error, AssertionError):
+            hint += " An `assert` is gone when Python runs with -O."
+        raise Miss(f"{what} are refused with {'an' if kind[0] in 'AEIOU' else 'a'} {kind}", hint)
+    got = mse.number(pred, target)
     if close(got, 0.0):
         hint = "Two predictions were dropped in silence: `zip` stops at the shorter one. Something upstream is wrong."
     else:
         hint = (
             "The one target was stretched over all three. Compare the lengths, and raise a ValueError if they differ."
         )
-    raise Miss(f"three predictions for one target cost {show(got)}, without a word", hint)
+    raise Miss(f"{what} cost {show(got)}, without a word", hint)
 
 
 def _two(engine: Array) -> tuple[float, float]:

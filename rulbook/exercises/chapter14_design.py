@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from rulbook._check import Array
-from rulbook.exercises._answers import Function, close, expect, function, is_number, show, vector
-from rulbook.exercises._exercise import Exercise, Miss, NotYet
+from rulbook.exercises._answers import Function, close, expect, function, is_number, is_pair, row, show, vector
+from rulbook.exercises._exercise import Exercise, Miss
 from rulbook.exercises._samples import CAP, SIX_ENGINES, batch
 from rulbook.reference import failure_weights
 
@@ -27,7 +27,9 @@ def _(critical_share: Function) -> None:
     slips = {
         0.2: "Two of ten: the engine with exactly 30 cycles left is missing. The health label counts it as critical.",
         3 / 7: "That compares the critical engines with the others. A share compares them with all.",
-        _share(_BATCH, 2.0): "You got the share for w_max = 2. The ceiling comes in as an argument.",
+        _share(
+            _BATCH, 2.0
+        ): "You got the share for w_max = 2: the weight climbs *by* w_max - 1. Or is there a 2 in it?",
     }
     hint = "With w_max = 1 every weight is 1, so the share is a count: three engines of ten have 30 cycles or fewer."
     is_number(critical_share.number(_BATCH, 1.0, CAP), 0.3, "the share", hint, slips)
@@ -39,7 +41,7 @@ def _(critical_share: Function) -> None:
     only = critical_share.number(np.array([0.0, 15.0, 30.0]), 2.0, CAP)
     expect(
         close([none, only], [0.0, 1.0]),
-        f"without critical engines it is {show(none)}, with nothing else {show(only)}",
+        f"without critical engines it is {show(none, 0)}, with nothing else {show(only, 1)}",
         "All weights together are the whole. The batch size is the whole only while every weight is 1.",
     )
 
@@ -49,7 +51,7 @@ def _(critical_share: Function) -> None:
     values = [critical_share.number(_BATCH, w_max, CAP) for w_max in (1.0, 2.0, 5.0)]
     expect(
         np.all(np.diff(values) > 1e-9),
-        f"for w_max = 1, 2, 5 it is {', '.join(map(show, values))}",
+        f"for w_max = 1, 2, 5 it is {row(values, *values)}",
         "You count engines. Count pulls: with equal errors each engine pulls in proportion to its weight.",
     )
 
@@ -63,6 +65,18 @@ def _(critical_share: Function) -> None:
         is_number(got, _share(target, w_max, 110.0), f"the share for w_max = {w_max:g}", hint)
 
 
+@share.requires("critical means 30 cycles or fewer, under any cap")
+def _(critical_share: Function) -> None:
+    target = np.array([2.0, 15.0, 25.0, 28.0, 30.0, 30.5, 31.0, 36.0, 40.0, 75.0, 150.0])
+    for cap in (60.0, 110.0, 150.0):
+        slips = {_share(target, 2.0): "Is there a 125 in the body of your function?"}
+        by_share = _share(target, 2.0, cap, 0.24 * cap)
+        slips[by_share] = "You took a share of the cap for the border. It is 30 cycles, whatever the cap."
+        got = critical_share.number(target, 2.0, cap)
+        hint = "The border is at 30 cycles, the weights know the cap."
+        is_number(got, _share(target, 2.0, cap), f"with a cap of {cap:g} the share", hint, slips)
+
+
 second_moment = Exercise(
     "14.10",
     "the variance you buy",
@@ -71,8 +85,8 @@ second_moment = Exercise(
 )
 
 
-def _moment(rul: Array, counts: Array, w_max: float) -> float:
-    return float(np.average(failure_weights(rul, CAP, w_max) ** 2, weights=counts))
+def _moment(rul: Array, counts: Array, w_max: float, max_rul: float = CAP) -> float:
+    return float(np.average(failure_weights(rul, max_rul, w_max) ** 2, weights=counts))
 
 
 @second_moment.requires("all windows at the cap: 1")
@@ -80,7 +94,7 @@ def _(moment: Function) -> None:
     rul, counts = np.array([0.0, 60.0, CAP]), np.array([0.0, 0.0, 40.0])
     weights = failure_weights(rul)
     slips = {
-        40.0: "That is a sum over the 40 windows. Divide by how many there are.",
+        40.0: "That is a sum over the 40 windows: divide by how many there are, and square the weights only.",
         float(np.mean(weights**2)): "Two of the three bins are empty, and yet they count. Use `counts`.",
         0.0: "That is the variance of w. The noise of the gradient grows with the mean of w², the mean included.",
     }
@@ -110,7 +124,8 @@ def _(moment: Function) -> None:
     rng = np.random.default_rng(10)
     rul, counts = np.sort(rng.uniform(0, 200, 12)), rng.integers(0, 50, 12).astype(float)
     got, tenfold = moment.number(rul, counts, 2.0, CAP), moment.number(rul, 10 * counts, 2.0, CAP)
-    expect(close(got, tenfold), f"ten times the data: {show(got)} became {show(tenfold)}", "Divide by the total count.")
+    seen = f"ten times the data: {show(got, tenfold)} became {show(tenfold, got)}"
+    expect(close(got, tenfold), seen, "Divide by the total count.")
 
 
 @second_moment.requires("it is right for an uneven histogram, some bins beyond the cap")
@@ -119,6 +134,10 @@ def _(moment: Function) -> None:
     rul, counts = rng.uniform(0, 200, 12), rng.integers(0, 50, 12).astype(float)
     hint = "Weigh each bin's w² by its count. Beyond the cap w is 1."
     is_number(moment.number(rul, counts, 2.5, CAP), _moment(rul, counts, 2.5), "E[w²]", hint)
+    hint = "Is there a 125 in the body of your function? The cap comes in as `max_rul`."
+    for cap in (60.0, 160.0):
+        what = f"E[w²] with a cap of {cap:g}"
+        is_number(moment.number(rul, counts, 2.5, cap), _moment(rul, counts, 2.5, cap), what, hint)
 
 
 schedule = Exercise(
@@ -129,14 +148,17 @@ schedule = Exercise(
 )
 
 
+_LIVES = np.linspace(0, 500, 2001)
+
+
 def _anchors(made: Function, max_rul: float, w_max: float) -> None:
-    rul = np.array([0.0, max_rul, 1.5 * max_rul])
-    for where, got, wanted in zip(
-        ("failure", "the cap", "1.5 times the cap"), made.array(rul, max_rul, w_max), (w_max, 1.0, 1.0), strict=True
-    ):
+    beyond = (1.0, 1.02, 1.5, 3.0, 10.0)
+    places = ["failure", "the cap", *(f"{times:g} times the cap" for times in beyond[1:])]
+    weights = made.array(max_rul * np.array([0.0, *beyond]), max_rul, w_max)
+    for where, got, wanted in zip(places, weights, (w_max, *(1.0 for _ in beyond)), strict=True):
         expect(
             close(got, wanted),
-            f"with w_max = {w_max:g} the weight at {where} is {show(got)}, expected {show(wanted)}",
+            f"with w_max = {w_max:g} the weight at {where} is {show(got, wanted)}, expected {show(wanted, got)}",
             "A sigmoid comes close to its ends but never arrives. Stretch or clip it so that both ends are exact."
             if abs(got - wanted) < 0.1 * (w_max - 1)
             else "Look at the ends first: w_max at failure, 1 at the cap and beyond.",
@@ -150,20 +172,20 @@ def _(made: Function) -> None:
 
 @schedule.requires("less life left never weighs less")
 def _(made: Function) -> None:
-    rise = np.diff(made.array(np.linspace(0, 200, 801), CAP, 2.0))
+    rise = np.diff(made.array(_LIVES, CAP, 2.0))
     expect(
         rise.max() <= 1e-9,
-        f"near RUL {rise.argmax() / 4:g} the weight grows with the life that is left",
-        "Plot it from 0 to 200. A bump means that a healthier engine counts more than a sicker one.",
+        f"near RUL {_LIVES[rise.argmax()]:g} the weight grows with the life that is left",
+        "Plot it from 0 to 500. A bump means that a healthier engine counts more than a sicker one.",
     )
 
 
 @schedule.requires("no jump: a quarter of a cycle changes the weight by at most 0.02")
 def _(made: Function) -> None:
-    drop = -np.diff(made.array(np.linspace(0, 200, 801), CAP, 2.0))
+    drop = -np.diff(made.array(_LIVES, CAP, 2.0))
     expect(
-        drop.max() <= 0.02,
-        f"near RUL {drop.argmax() / 4:g} the weight falls by {show(drop.max())} at once",
+        drop.max() <= 0.02 + 1e-9,
+        f"near RUL {_LIVES[drop.argmax()]:g} the weight falls by {show(drop.max(), 0.02)} at once",
         "Two engines a cycle apart are the same engine on two days. Join the two levels by a slope.",
     )
 
@@ -173,8 +195,11 @@ def _(made: Function) -> None:
     got = made.array(np.array([30.0]), CAP, 2.0)[0]
     expect(
         got >= 1.9 - 1e-9,
-        f"with 30 cycles left the weight is {show(got)}, at least 1.9 is wanted",
-        "A straight line from end to end reaches 1.76 here. Let the climb start later, and make it steep.",
+        f"with 30 cycles left the weight is {show(got, 1.9)}, at least 1.9 is wanted",
+        "Nine tenths of w_max are 1.8. The way up leads from 1 to w_max, and nine tenths of it end at 1.9."
+        if close(got, 1.8, 1e-3)
+        else "A straight line from end to end reaches 1.76 here. Most of the climb has to be done before 30 cycles are "
+        "left, so make it steep.",
     )
 
 
@@ -183,7 +208,7 @@ def _(made: Function) -> None:
     got = made.array(np.array([80.0]), CAP, 2.0)[0]
     expect(
         got <= 1.2 + 1e-9,
-        f"with 80 cycles left the weight is {show(got)}, at most 1.2 is wanted",
+        f"with 80 cycles left the weight is {show(got, 1.2)}, at most 1.2 is wanted",
         "It climbs too soon. Most of the climb belongs between 80 and 30 cycles.",
     )
 
@@ -219,13 +244,17 @@ def _(price_weights: Function) -> None:
         return
     if close(got, 0.0):
         hint = "The planned price is still paid there. Add the two cases, each with its own chance."
-    elif got.max() > 1 + 1e-6:
+    elif np.diff(got).max() > 1e-9:
         hint = (
             "Your chance of failing first grows with the life that is left. Which engine is in danger, 5 or 200 cycles?"
         )
+    elif close(got, 1 + 4 * np.clip(1 - np.array([60.0, 75.0, 200.0]) / CAP, 0, 1)):
+        hint = "You took 125 cycles for the interval. It comes in as an argument, and is 60 here."
+    elif got.max() > 1 + 1e-6:
+        hint = "An engine with more life than the interval is inspected before it can fail, whenever that is."
     else:
         hint = "Your chance of failing first went below 0. A probability needs its clip."
-    raise Miss(f"with an inspection every 60 cycles, RUL 60, 75, 200 weigh {', '.join(map(show, got))}", hint)
+    raise Miss(f"with an inspection every 60 cycles, RUL 60, 75, 200 weigh {row(got, 1)}", hint)
 
 
 @prices.requires("equal prices give plain MSE back")
@@ -233,7 +262,7 @@ def _(price_weights: Function) -> None:
     got = price_weights.array(np.array([0.0, 20.0, 90.0]), 60.0, 3.0, 3.0)
     expect(
         close(got, 1.0),
-        f"with both prices at 3, the weights are {', '.join(map(show, got))}",
+        f"with both prices at 3, the weights are {row(got, 1)}",
         "In which unit is your weight? Divide the price by the planned one, so that a planned engine weighs 1.",
     )
 
@@ -257,7 +286,8 @@ def _(price_weights: Function) -> None:
     worst = int(np.abs(got - paid).argmax())
     expect(
         close(got, paid, 0.03),
-        f"at RUL {rul[worst]:g} the weight is {show(got[worst])}, the simulated price {paid[worst]:.1f}",
+        f"at RUL {rul[worst]:g} the weight is {show(got[worst], paid[worst])}, "
+        f"the simulated price {show(paid[worst], got[worst])}",
         "The next inspection may come tomorrow or a whole interval from now, each moment alike. "
         "For which share of these moments does the engine fail first?",
     )
@@ -267,14 +297,18 @@ def _(price_weights: Function) -> None:
 def _(price_weights: Function) -> None:
     got = price_weights.array(SIX_ENGINES, 125.0, 2.0, 1.0)
     expect(close(got, failure_weights(SIX_ENGINES)), "it differs from AMNL's weight", "Compare the two formulas.")
+    rng = np.random.default_rng(1412)
+    for interval, failure, planned in ((40.0, 9.0, 3.0), (90.0, 1.5, 0.5), (200.0, 7.0, 2.0)):
+        rul = rng.uniform(0.0, 1.5 * interval, 6)
+        got = price_weights.array(rul, interval, failure, planned)
+        wanted = failure_weights(rul, interval, failure / planned)
+        seen = f"every {interval:g} cycles, at prices {failure:g} and {planned:g}, the weights are {row(got, *wanted)}"
+        hint = "Which of the four arguments is not in use?"
+        expect(close(got, wanted), f"{seen}, expected {row(wanted, *got)}", hint)
 
 
 def _groups(answer: object) -> tuple[Array, Array]:
-    if answer is None or answer is ...:
-        raise NotYet
-    if not isinstance(answer, (tuple, list)) or len(answer) != 2:
-        raise Miss("two groups are wanted", "Hand over `(helps, idle)`, two lists of RULs.")
-    helps, idle = vector(answer[0]), vector(answer[1])
+    helps, idle = map(vector, is_pair(answer, "Hand over `(helps, idle)`, two lists of RULs."))
     for name, group in (("helps", helps), ("idle", idle)):
         expect(group.size >= 3, f"`{name}` holds {group.size} engines", "Take at least three engines for each group.")
         expect(group.min() >= 0, f"`{name}` holds a RUL of {show(group.min())}", "RUL counts cycles: 0 or more.")
@@ -312,7 +346,8 @@ def _(groups: tuple[Array, Array]) -> None:
         hint = (
             "The mean hardly moves. Let many engines near failure share a group with a few that have very long to live."
         )
-    raise Miss(f"the best prediction moves from {show(plain)} to {show(weighted)} and saves {100 * saved:.1f} %", hint)
+    moves = f"moves from {show(plain, weighted)} to {show(weighted, plain)}"
+    raise Miss(f"the best prediction {moves} and saves {show(100 * saved, 10)} %", hint)
 
 
 @when_it_helps.requires("its best prediction moves to the early side")
@@ -320,7 +355,7 @@ def _(groups: tuple[Array, Array]) -> None:
     plain, weighted, _ = _compromise(groups[0])
     expect(
         weighted < plain - 1.0,
-        f"it moves from {show(plain)} to {show(weighted)}",
+        f"it moves from {show(plain, weighted)} to {show(weighted, plain)}, by less than a cycle",
         "The heavy engines are those with little life left. Give them something to pull against.",
     )
 
@@ -330,7 +365,7 @@ def _(groups: tuple[Array, Array]) -> None:
     gap = np.diff(np.sort(groups[1])).min()
     expect(
         gap >= 10.0,
-        f"two engines of `idle` are {show(gap)} cycles apart",
+        f"two engines of `idle` are {show(gap, 10)} cycles apart",
         "For equals every loss wants the same prediction. Find engines that differ and still leave the weights idle.",
     )
 
@@ -340,11 +375,11 @@ def _(groups: tuple[Array, Array]) -> None:
     plain, weighted, _ = _compromise(groups[1])
     expect(
         close(plain, weighted),
-        f"its best prediction moves from {show(plain)} to {show(weighted)}",
+        f"its best prediction moves from {show(plain, weighted)} to {show(weighted, plain)}",
         "As long as two weights differ, the heavier engine pulls the compromise its way. Where are all weights equal?",
     )
 
 
-def _share(target: Array, w_max: float, max_rul: float = CAP) -> float:
+def _share(target: Array, w_max: float, max_rul: float = CAP, border: float = 30.0) -> float:
     weights = failure_weights(target, max_rul, w_max)
-    return float(weights[target <= 30.0].sum() / weights.sum())
+    return float(weights[target <= border].sum() / weights.sum())

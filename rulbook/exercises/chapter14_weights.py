@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rulbook.exercises._answers import Function, close, expect, function, is_number, number, show, slip
+from rulbook.exercises._answers import Function, close, expect, function, is_number, number, row, show, slip
 from rulbook.exercises._exercise import Exercise, Miss
 from rulbook.exercises._samples import CAP, SIX_ENGINES, batch
 from rulbook.reference import amnl_weighted_mse, failure_weights
@@ -28,7 +28,7 @@ def _(weight: float) -> None:
         hint = "0.4 is the share of life that is left. The weight grows with the share that is gone."
     else:
         hint = "An engine at the cap weighs 1, an engine at failure 2. Where must all others be?"
-    expect(1.0 <= weight <= 2.0, f"{show(weight)} lies outside of 1 to 2", hint)
+    expect(1.0 <= weight <= 2.0, f"{show(weight, 1, 2)} lies outside of 1 to 2", hint)
 
 
 @guess.requires("it is the height of the straight line at RUL 50")
@@ -56,7 +56,7 @@ def _(late: float) -> None:
         10 / 1.96: "The ratio stands on its head: the engine with the small weight needs the large error.",
     }
     hint = "The healthy engine has the smaller weight. What must make up for it?"
-    expect(late > 10.0 + 1e-9, f"{show(late)} cycles late is no more than 10", slip(late, slips, hint))
+    expect(late > 10.0 + 1e-9, f"{show(late, 10)} cycles late is no more than 10", slip(late, slips, hint))
 
 
 @break_even.requires("both engines pull equally hard")
@@ -69,7 +69,7 @@ def _(late: float) -> None:
     hint = "Write down |dL/dŷ| for both engines and set the two equal. The factor 2 / B is the same on both sides."
     expect(
         close(late, 19.6, 3e-3),
-        f"at {show(late)} cycles the healthy engine pulls {show(late / 19.6)} times as hard as the failing one",
+        f"at {show(late)} cycles the healthy engine pulls {show(late / 19.6, 1)} times as hard as the failing one",
         slip(late, slips, hint),
     )
 
@@ -111,7 +111,7 @@ def _(weights: Function) -> None:
             hint = "Something stops your weight at 0. Which term has to be held at 0 or above: the whole, or a part?"
         else:
             hint = "Your line goes on falling beyond the cap. What does the clip do where target exceeds max_rul?"
-        raise Miss(f"weight at RUL {rul:g} is {show(weight)}, expected 1", hint)
+        raise Miss(f"weight at RUL {rul:g} is {show(weight, 1)}, expected 1", hint)
 
 
 @weight_function.requires("less life left never weighs less")
@@ -134,6 +134,10 @@ def _(weights: Function) -> None:
         "with a cap of 250 the weights are not those of 125 at half the RUL",
         "Is there a 125 in the body of your function? The cap comes in as `max_rul`.",
     )
+    rul = np.array([10.0, 59.0, 61.0, 90.0, 130.0])
+    got, wanted = weights.array(rul, 60.0), failure_weights(rul, 60.0)
+    seen = f"with a cap of 60, RUL {row(rul)} weigh {row(got, *wanted)}, expected {row(wanted, *got)}"
+    expect(close(got, wanted), seen, "The clip, too, belongs to the cap that comes in.")
 
 
 @weight_function.requires("the line between is straight")
@@ -143,7 +147,8 @@ def _(weights: Function) -> None:
     worst = int(np.abs(got - wanted).argmax())
     expect(
         close(got, wanted),
-        f"weight at RUL {show(rul[worst])} is {show(got[worst])}, expected {show(wanted[worst])}",
+        f"weight at RUL {show(rul[worst])} is {show(got[worst], wanted[worst])}, "
+        f"expected {show(wanted[worst], got[worst])}",
         "Both ends are right and the way between is bent. Each lost cycle must add the same weight.",
     )
 
@@ -185,18 +190,26 @@ def _(weighted_mse: Function) -> None:
         slope[i] = (above - below) / 2e-4
     if close(grad, slope, 1e-5):
         return
-    ratio = grad[0] / slope[0] if slope[0] else np.nan
+    worst = int(np.abs(grad - slope).argmax())
     if close(2 * grad, slope, 1e-5):
         hint = "All of them are half as large as the slope. What does the square leave in front when differentiated?"
     elif close(grad, len(pred) * slope, 1e-5):
         hint = "All of them are B times too large. The loss is a mean, and a mean carries a 1 / B into its derivative."
     elif close(-grad, slope, 1e-5):
         hint = "Size right, sign wrong. If a prediction is late, does a little more make the loss grow or shrink?"
+    elif close(grad * len(target) / failure_weights(target).sum(), slope, 1e-5) or close(
+        grad * failure_weights(target).sum() / len(target), slope, 1e-5
+    ):
+        hint = "One of loss and gradient is divided by B, the other by the sum of the weights."
     elif close(grad * failure_weights(target), slope, 1e-5):
         hint = "Each is too small by exactly its own weight. A constant factor survives differentiation."
     else:
         hint = "Differentiate one term, w (ŷ - y)² / B, by ŷ alone. The weight depends on y, so it is a constant here."
-    raise Miss(f"the first entry is {show(ratio)} times the slope of your loss", hint)
+    raise Miss(
+        f"entry {worst} of the gradient is {show(grad[worst], slope[worst])}, the slope of your loss there "
+        f"{show(slope[worst], grad[worst])}",
+        hint,
+    )
 
 
 @gradient.requires("loss and gradient are right on forty engines, some beyond the cap, with a cap of 110")
@@ -205,4 +218,5 @@ def _(weighted_mse: Function) -> None:
     loss, grad = weighted_mse.loss_and_gradient(pred, target, 110.0)
     wanted_loss, _, wanted_grad = amnl_weighted_mse(pred, target, 110.0)
     is_number(loss, wanted_loss, "the loss", "Does your function use the cap that it is given, and the clip?")
-    expect(close(grad, wanted_grad), "the gradient differs from the reference", "Does it use the cap that it is given?")
+    hint = "Does it use the cap that it is given, and the weights of the targets?"
+    expect(close(grad, wanted_grad), "the gradient differs from the reference", hint)

@@ -4,6 +4,7 @@ import html.parser
 import re
 import subprocess
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_an_unknown_number_lists_the_known_ones():
 
 
 @pytest.mark.parametrize(
-    "answer", [1.6, np.float32(1.6), np.array(1.6), np.array([1.6]), torch.tensor(1.6), "1.6", [1.6]]
+    "answer", [1.6, np.float32(1.6), np.array(1.6), np.array([1.6]), torch.tensor(1.6), Fraction(8, 5), [1.6]]
 )
 def test_a_number_may_come_in_any_dress(answer):
     assert check("14.1", answer).passed
