@@ -61,7 +61,7 @@ class TaskWeights(LiveFigure):
     """
 
     script = "task_weights.js"
-    title = "A floor of 0.05 ends equal pull: above a ratio of 19 the weight stands still"
+    title = "Where the floor acts, the weight stands still and equal pull ends"
     alt = (
         "Above, the weight of the RUL task over the steps after the warm-up, on a logarithmic axis: it falls from one "
         "half towards its target and, with a floor, turns level there. Below, the pull of the RUL task over that of "

@@ -22,7 +22,7 @@ export default figure(({ state, data, colors, plot, table }) => {
 
   const verdict = ({ broken }) => broken.join(", ") || `none of the ${data.constraints}`;
   table(
-    ["Shape", `Weight at RUL ${rul}`, "Constraints it breaks"],
+    ["Shape", `Weight at RUL ${rul}`, "Wishes it breaks"],
     chosen.map((shape) => [{ label: shape.name, color: shape.color }, fixed(shape.weights[rul], 3), verdict(shape)]),
   );
   if (!chosen.length) return "No shape is ticked.";

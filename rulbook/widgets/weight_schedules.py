@@ -1,4 +1,4 @@
-"""Six shapes for the sample weight, side by side, and the constraints each breaks (section 14.2)."""
+"""Six shapes for the sample weight, side by side, and the wishes each breaks (section 14.2)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLORS = dict(zip(SCHEDULES, [METHOD_COLORS["amnl"], *OTHERS], strict=True))
 
 
 class WeightSchedules(LiveFigure):
-    """The weight each schedule gives along RUL, and which constraints of section 14.2 it breaks.
+    """The weight each schedule gives along RUL, and which wishes of section 14.2 it breaks.
 
     Args:
         shapes: Names in :data:`rulbook.schedules.SCHEDULES`.
@@ -32,11 +32,11 @@ class WeightSchedules(LiveFigure):
     """
 
     script = "weight_schedules.js"
-    title = "Of six shapes, only the straight line breaks no constraint"
+    title = "Of six shapes, only the straight line keeps all five wishes"
     alt = (
         "Sample weight against true RUL for the chosen shapes. The linear schedule falls evenly from w_max at failure "
         "to 1 at the cap of 125 cycles; the step jumps at 30 cycles; the exponential drops fast and then lies flat. "
-        "A table below names the constraints that each shape breaks."
+        "A table below names the wishes that each shape breaks."
     )
     hint = "drag the point from 29 to 30 cycles. Tick geometric: how large must w_max be before it leaves the line?"
 
