@@ -21,6 +21,7 @@ from torch import Tensor
 
 from rulbook import __version__
 from rulbook._check import existing_file, finite_number, shown, whole, within
+from rulbook._needs import needed
 from rulbook.data import Horizon, Preprocessor
 from rulbook.errors import InputError
 from rulbook.files import one_line, write_atomically
@@ -146,6 +147,9 @@ def versions() -> dict[str, str]:
     import platform
 
     import numpy
+
+    with needed():
+        import sklearn
 
     return {
         "rulbook": __version__,

@@ -16,6 +16,7 @@ from jaxtyping import Float32, Int
 from numpy.typing import NDArray
 
 from rulbook._check import one_of, shown, whole
+from rulbook._needs import needed
 from rulbook.data.conditions import Found, find_conditions
 from rulbook.data.facts import SENSORS_14, SETTINGS
 from rulbook.data.fleet import require_columns, require_rows, where_in
@@ -347,7 +348,8 @@ class Preprocessor:
         distinct = len(np.unique(scaled, axis=0))
         if wanted > distinct:
             raise InputError(f"n_conditions is {wanted} but the table holds {distinct} distinct settings only.")
-        from sklearn.cluster import KMeans
+        with needed():
+            from sklearn.cluster import KMeans
 
         labels = KMeans(wanted, n_init=4, random_state=self.random_state).fit(scaled).labels_
         return Found(np.stack([sample[labels == label].mean(axis=0) for label in range(wanted)]), telling, found.looks)
