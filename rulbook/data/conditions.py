@@ -67,7 +67,7 @@ def find_conditions(settings: NDArray[np.float64]) -> Found:
             finished.append(cell)
         if len(finished) + len(cells) > 8 * _MOST_CONDITIONS:
             break
-    for index in np.flatnonzero(telling):
+    for index in np.flatnonzero(telling).tolist():
         looks[index] = "has levels"
     too_many = len(finished) > min(_MOST_CONDITIONS, max(1, len(settings) // _ROWS_PER_CONDITION)) or bool(cells)
     if too_many or len(finished) < 2:
