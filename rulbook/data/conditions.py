@@ -112,7 +112,7 @@ def _cuts_at_gaps(levels: NDArray[np.float64], counts: NDArray[np.int64], smalle
     kept = rows >= smallest
     if rows[kept].sum() < _COVERED * rows.sum():
         return np.zeros(0)
-    lumps = [list(lump) for lump in zip(rows[kept], mean[kept], std[kept], low[kept], high[kept], strict=True)]
+    lumps = np.column_stack([rows[kept], mean[kept], std[kept], low[kept], high[kept]]).astype(float).tolist()
     while len(lumps) > 1:
         apart = [(b[1] - a[1]) / max(a[2], b[2], 1e-300) for a, b in pairwise(lumps)]
         nearest = int(np.argmin(apart))

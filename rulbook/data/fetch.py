@@ -17,6 +17,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -133,6 +134,8 @@ def _fetch(url: str, archive: Path, progress: bool) -> None:
         urllib.request.urlopen(url, timeout=_SILENCE_S, context=_trusted(url)) as response,
         archive.open("wb") as file,
     ):
+        if not response.geturl().startswith(("http://", "https://")):
+            raise OSError(f"it leads to {response.geturl()}, and only http and https are fetched")
         length = response.headers.get("Content-Length", "")
         promised = int(length) if length.isdigit() else None
         if promised is not None and promised > _LARGEST_ARCHIVE:
@@ -188,24 +191,15 @@ def unpack_cmapss(archive: str | Path, folder: str | Path, *, checksums: Mapping
 
 def _put(file: Path, content: bytes) -> None:
     """Write a file beside its place and move it there, under a name that no other process or thread has."""
-    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    beside = Path(name)
+    beside = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
-        with os.fdopen(handle, "wb") as opened:
+        with beside.open("xb") as opened:
             opened.write(content)
-        # mkstemp makes files for their owner alone; a cache may be shared, as an ordinary file would be.
-        beside.chmod(0o666 & ~_umask())
         beside.replace(file)
     except BaseException:
         with contextlib.suppress(OSError):
             beside.unlink()
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def sha256_of(path: Path) -> str:
