@@ -30,6 +30,7 @@ from rulbook.data.prepare import Prepared, prepare
 from rulbook.data.preprocess import Preprocessor
 from rulbook.data.splits import cut_engines, split_engines
 from rulbook.data.tables import fleet_from_frame, read_table
+from rulbook.data.textfiles import read_frame
 from rulbook.data.windows import Windows, all_windows, last_windows, split_windows_at_random, training_windows
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "last_windows",
     "load_cmapss",
     "prepare",
+    "read_frame",
     "read_table",
     "rul_labels",
     "split_engines",

@@ -98,6 +98,17 @@ class Columns:
         Raises:
             ValueError: If a column is missing, two could be meant, or the table names a column twice.
         """
+        found = self.found_in(frame, source)
+        renamed = frame[list(found.values())].copy(deep=False)
+        renamed.columns = pd.Index(list(found))
+        return renamed
+
+    def found_in(self, frame: pd.DataFrame, source: str = "frame") -> dict[str, Any]:
+        """The column of a table for each name inside the fleet, looked for as :meth:`rename` does.
+
+        Raises:
+            ValueError: If a column is missing, two could be meant, or the table names a column twice.
+        """
         refuse_doubled(frame, source)
         found, missing = {}, []
         for label, name in zip(self.used, self.names, strict=True):
@@ -108,14 +119,11 @@ class Columns:
                 found[name] = column
         if missing:
             raise InputError(lacking(frame, missing, source))
-        claimed = Counter(found.values())
-        for column, times in claimed.items():
+        for column, times in Counter(found.values()).items():
             if times > 1:
                 roles = " and ".join(name for name, taken in found.items() if taken == column)
                 raise InputError(f"{source} has one column, {column}, for {roles}: each needs its own.")
-        renamed = frame[list(found.values())].copy(deep=False)
-        renamed.columns = pd.Index(list(found))
-        return renamed
+        return found
 
     def restricted(self, settings: Sequence[str], sensors: Sequence[str]) -> Columns:
         """The same labels for a fleet that uses these settings and sensors, named as inside the fleet."""

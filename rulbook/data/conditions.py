@@ -67,7 +67,7 @@ def find_conditions(settings: NDArray[np.float64]) -> Found:
             finished.append(cell)
         if len(finished) + len(cells) > 8 * _MOST_CONDITIONS:
             break
-    for index in np.flatnonzero(telling):
+    for index in np.flatnonzero(telling).tolist():
         looks[index] = "has levels"
     too_many = len(finished) > min(_MOST_CONDITIONS, max(1, len(settings) // _ROWS_PER_CONDITION)) or bool(cells)
     if too_many or len(finished) < 2:
@@ -112,7 +112,7 @@ def _cuts_at_gaps(levels: NDArray[np.float64], counts: NDArray[np.int64], smalle
     kept = rows >= smallest
     if rows[kept].sum() < _COVERED * rows.sum():
         return np.zeros(0)
-    lumps = [list(lump) for lump in zip(rows[kept], mean[kept], std[kept], low[kept], high[kept], strict=True)]
+    lumps = np.column_stack([rows[kept], mean[kept], std[kept], low[kept], high[kept]]).astype(float).tolist()
     while len(lumps) > 1:
         apart = [(b[1] - a[1]) / max(a[2], b[2], 1e-300) for a, b in pairwise(lumps)]
         nearest = int(np.argmin(apart))

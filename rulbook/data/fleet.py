@@ -119,19 +119,20 @@ def require_rows(
         raise InputError(f"{source} is empty: at least one cycle of one engine is needed.")
     for name in ("cycle", *columns):
         column = frame[name]
-        if not pd.api.types.is_numeric_dtype(column) or column.dtype.kind == "c":
+        if not holds_numbers(column):
             row = next((row for row, value in enumerate(column) if not is_number(value)), 0)
-            place = where_in(frame, row, lines)
+            kind = "" if isinstance(column.iloc[row], str) else f", not {column.dtype}"
             raise InputError(
-                f"{source} holds {shown(column.iloc[row])} in column {name}, {place}: it must hold numbers only."
+                f"{source} holds {shown(column.iloc[row])} in column {name}: "
+                f"it must hold numbers only{kind}. See {where_in(frame, row, lines)}."
             )
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
         if not np.isfinite(numbers).all():
             row = int(np.argmin(np.isfinite(numbers)))
             remedy = "Is the file cut off?" if lines is not None else "Fill it from the cycle before, or drop the row."
             raise InputError(
-                f"{source} holds {numbers[row]} in column {name}, {where_in(frame, row, lines)}: "
-                f"every value must be finite. {remedy}"
+                f"{source} holds {numbers[row]} in column {name}, row {row + 1}: "
+                f"every value must be finite. {remedy}{_details(frame, row, lines)}"
             )
     if frame["unit"].isna().any():
         place = where_in(frame, int(frame["unit"].isna().to_numpy().argmax()), lines)
@@ -139,19 +140,31 @@ def require_rows(
     cycles = frame["cycle"].to_numpy(dtype=np.float64)
     wrong = np.flatnonzero((cycles < 1) | (cycles != np.round(cycles)) | (cycles > _LARGEST_WHOLE))
     if len(wrong):
+        row = int(wrong[0])
         raise InputError(
-            f"{source} holds cycle {cycles[wrong[0]]:g} in {where_in(frame, int(wrong[0]), lines)}: "
-            "cycles are whole numbers from 1, up to 2^53."
+            f"{source} holds cycle {cycles[row]:g} in row {row + 1}: cycles are whole numbers from 1, "
+            f"up to 2^53.{_details(frame, row, lines)}"
         )
 
 
+def _details(frame: pd.DataFrame, row: int, lines: NDArray[np.int64] | None) -> str:
+    return where_in(frame, row, lines).removeprefix(f"row {row + 1}")
+
+
+def holds_numbers(column: pd.Series) -> bool:
+    """Whether a column is of whole or broken numbers: no text, dates, categories, True and False."""
+    if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
+        return False
+    return bool(column.dtype.kind != "c")
+
+
 def where_in(frame: pd.DataFrame, row: int, lines: NDArray[np.int64] | None = None) -> str:
-    """The place of a row in words: its number from 1, or its line in a file, and its engine and cycle."""
-    place = f"row {row + 1}" if lines is None else f"line {lines[row]}"
-    if not {"unit", "cycle"} <= set(frame.columns):
-        return place
-    unit, cycle = frame["unit"].iloc[row], frame["cycle"].iloc[row]
-    return place if pd.isna(unit) or pd.isna(cycle) else f"{place} (engine {unit}, cycle {cycle})"
+    """The place of a row in words: its number from 1, its line in a file, its engine and cycle, as far as known."""
+    known = [] if lines is None else [f"line {lines[row]}"]
+    for name, word in (("unit", "engine"), ("cycle", "cycle")):
+        if name in frame.columns and not pd.isna(value := frame[name].iloc[row]):
+            known.append(f"{word} {value}")
+    return f"row {row + 1}" + (f" ({', '.join(known)})" if known else "")
 
 
 # Up to here every whole number is a float64 of its own.

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rulbook._check import one_of
+from rulbook._check import at_least, finite_number, one_of
 from rulbook.data.columns import CMAPSS_COLUMNS, Columns
-from rulbook.data.fleet import Fleet
+from rulbook.data.facts import HEALTH_CLASSES
+from rulbook.data.fleet import Fleet, engine_runs
 from rulbook.data.horizon import Horizon
 from rulbook.data.preprocess import Preprocessor
-from rulbook.data.splits import cut_engines, split_engines
+from rulbook.data.splits import cut_engines, longest_cut, split_engines
 from rulbook.data.windows import (
     Windows,
     all_windows,
@@ -102,13 +104,17 @@ def prepare(
     Raises:
         ValueError: If an argument is out of range, the fleet has one training engine and one is to be held out, or
             ``validation_cuts`` is asked for windows split at random.
+
+    Warns:
+        UserWarning: If training engines are shorter than the window, or a health class never occurs among them.
     """
     horizon = fleet.horizon.with_(window=window, max_rul=max_rul, thresholds=thresholds)
     cut_like: dict[str, Any] = {"window": horizon.window, "max_rul": horizon.max_rul, "thresholds": horizon.thresholds}
     by_engine = one_of("split", split, ("engines", "windows")) == "engines"
     if validation_cuts is not None and not by_engine:
         raise InputError(f"validation_cuts is {validation_cuts}: it needs split='engines', and split is {split!r}.")
-    kept, held_out = split_engines(fleet.train["unit"], fraction=validation_fraction if by_engine else 0.0, seed=seed)
+    at_least("last_rul", last_rul, 0)
+    kept, held_out = _split(fleet, validation_fraction, by_engine, seed)
     preprocessor = Preprocessor(
         n_conditions=n_conditions,
         sensors=fleet.sensors,
@@ -121,12 +127,18 @@ def prepare(
         train, validation = run_to_failure.of_engines(kept), run_to_failure.of_engines(held_out)
     else:
         train, validation = split_windows_at_random(run_to_failure, fraction=validation_fraction, seed=seed)
-    if validation_cuts is not None:
+    if validation_cuts is not None and len(held_out):
         held_out_rows = fleet.train[fleet.train["unit"].isin(held_out)]
-        cut, rul = cut_engines(held_out_rows, seed=seed, cuts=validation_cuts, shortest=horizon.window)
+        cut, rul = cut_engines(
+            held_out_rows,
+            seed=seed,
+            cuts=validation_cuts,
+            shortest=horizon.window,
+            longest_rul=longest_cut(horizon),
+        )
         validation = last_windows(preprocessor.transform(cut), cut, last_rul=rul + last_rul, **cut_like)
-    features = preprocessor.transform(fleet.test)
-    test_all = all_windows(features, fleet.test, last_rul=fleet.test_rul, **cut_like)
+    _tell_what_is_missing(fleet, train, horizon)
+    test_all = _test_windows(fleet, preprocessor, cut_like)
     settings = {
         **horizon.to_dict(),
         "last_rul": last_rul,
@@ -143,3 +155,57 @@ def prepare(
     test = test_all.take(last_of_each(test_all))
     parts = (train, validation, test, test_all)
     return Prepared(preprocessor, horizon, *parts, fleet.subset, settings, fleet.columns)
+
+
+def _split(fleet: Fleet, fraction: float, by_engine: bool, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Engines to train on and engines to choose by, or a sentence about the fleet on why there are none."""
+    share = finite_number("validation_fraction", fraction)
+    if not 0 <= share < 1:
+        raise InputError(f"validation_fraction is {fraction}: it must be at least 0 and below 1.")
+    engines = fleet.train["unit"].nunique()
+    if engines == 0:
+        raise InputError("the fleet has no training engines: at least one is needed.")
+    if by_engine and share > 0 and engines < 2:
+        raise InputError(
+            f"the fleet has {engines} training engine, and validation_fraction is {fraction}: at least 2 are needed to "
+            "hold one out. Give more engines, or validation_fraction=0 to hold out none."
+        )
+    return split_engines(fleet.train["unit"], fraction=share if by_engine else 0.0, seed=seed)
+
+
+def _test_windows(fleet: Fleet, preprocessor: Preprocessor, cut_like: dict[str, Any]) -> Windows:
+    engines = engine_runs(fleet.test).units
+    if len(fleet.test_rul) != len(engines):
+        raise InputError(
+            f"the fleet's test_rul has {len(fleet.test_rul)} values but its test has {len(engines)} engines: they must "
+            "agree."
+        )
+    if len(engines) == 0:
+        features = np.zeros((0, len(fleet.sensors)), dtype=np.float32)
+    else:
+        features = preprocessor.transform(fleet.test)
+    return all_windows(features, fleet.test, last_rul=fleet.test_rul, **cut_like)
+
+
+def _tell_what_is_missing(fleet: Fleet, train: Windows, horizon: Horizon) -> None:
+    """Warn of what a model cannot learn from these windows."""
+    runs = engine_runs(fleet.train)
+    chosen = np.isin(runs.units, np.unique(train.unit))
+    short = runs.units[chosen & (runs.length < horizon.window)]
+    if len(short):
+        named = ", ".join(map(str, short[:5])) + (", …" if len(short) > 5 else "")
+        every = " No engine is longer: nothing but the failure can be learned." if len(short) == chosen.sum() else ""
+        warnings.warn(
+            f"{len(short)} of {chosen.sum()} training engines are shorter than the window of {horizon.window} "
+            f"{horizon.time_unit}s ({named}): each gives one window, filled up, at its failure.{every} "
+            "Give a shorter window to see more of them.",
+            stacklevel=3,
+        )
+    never = [name for label, name in enumerate(HEALTH_CLASSES) if not (train.health == label).any()]
+    if never and len(train):
+        upper, lower = horizon.thresholds
+        warnings.warn(
+            f"no training window is {' or '.join(never)} by the thresholds of {upper:g} and {lower:g} "
+            f"{horizon.time_unit}s: give thresholds that suit lives of up to {runs.length[chosen].max()}.",
+            stacklevel=3,
+        )

@@ -368,13 +368,13 @@ class Preprocessor:
         off = (sensors[rows] - self.means_[condition]) / np.where(self.stds_ > 0, self.stds_, np.inf)[condition]
         spread = np.maximum(apart.std(axis=0), 1e-300)
         follows = ((apart / spread).T @ off / len(rows)) ** 2
-        setting, sensor = np.unravel_index(int(follows.argmax()), follows.shape)
+        setting, sensor = divmod(int(follows.argmax()), follows.shape[1])
         if follows[setting, sensor] > _FOLLOWS:
             name = self.settings[loose[setting]]
             warnings.warn(
                 f"setting {name} {self.evidence_[name]}: it makes no operating conditions, and sensor "
-                f"{self.sensors[sensor]} follows it ({follows[setting, sensor]:.0%} of its variance), which the z-scores "
-                "leave in. Give n_conditions to divide its range, or take the setting out of the sensors first.",
+                f"{self.sensors[sensor]} follows it ({follows[setting, sensor]:.0%} of its variance), which the "
+                "z-scores leave in. Give n_conditions to divide its range, or take it out of the sensors first.",
                 stacklevel=3,
             )
 
@@ -412,7 +412,7 @@ def _nearest(
         return np.zeros(len(settings), dtype=np.int64)
     seen, scale = settings[:, telling], scales[telling]
     squares = [(((seen - centroid) / scale) ** 2).sum(axis=1) for centroid in centroids[:, telling]]
-    return np.stack(squares).argmin(axis=0)
+    return np.asarray(np.stack(squares).argmin(axis=0), dtype=np.int64)
 
 
 def _sampled(settings: NDArray[np.float64], most: int, seed: int) -> NDArray[np.float64]:

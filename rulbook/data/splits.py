@@ -8,11 +8,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rulbook._check import above, whole
+from rulbook._check import finite_number, whole
+from rulbook.data.facts import MAX_RUL, WINDOW
 from rulbook.data.fleet import engine_runs
+from rulbook.data.horizon import Horizon
 from rulbook.errors import InputError
 
-__all__ = ["cut_engines", "split_engines"]
+__all__ = ["cut_engines", "longest_cut", "split_engines"]
+
+# NASA's test engines of FD001 end with up to 145 cycles left, beside a cap of 125.
+_LONGEST_BESIDE_CAP = 145 / MAX_RUL
+
+
+def longest_cut(horizon: Horizon) -> int:
+    """The longest RUL at which engines are cut to be test engines: beyond the cap as far as NASA's are, in cycles."""
+    return max(1, round(_LONGEST_BESIDE_CAP * horizon.max_rul))
 
 
 def split_engines(units: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -30,7 +40,8 @@ def split_engines(units: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> 
         ValueError: If ``fraction`` does not lie in [0, 1), or one engine must be held out and there is only one.
     """
     engines = np.unique(np.asarray(units))
-    if not 0 <= fraction < 1:
+    whole("seed", seed, 0)
+    if not 0 <= finite_number("fraction", fraction) < 1:
         raise InputError(f"fraction is {fraction}: it must be at least 0 and below 1.")
     if fraction == 0:
         return engines, engines[:0]
@@ -42,7 +53,7 @@ def split_engines(units: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> 
 
 
 def cut_engines(
-    frame: pd.DataFrame, *, seed: int, cuts: int = 5, shortest: int = 30, longest_rul: int = 145
+    frame: pd.DataFrame, *, seed: int, cuts: int = 5, shortest: int | None = None, longest_rul: int | None = None
 ) -> tuple[pd.DataFrame, NDArray[np.float64]]:
     """Cut engines run to failure at random points of their life, so that they look like NASA's test engines.
 
@@ -53,8 +64,8 @@ def cut_engines(
         frame: Engines run to failure; the last cycle of each has RUL 0.
         seed: Decides where.
         cuts: Cuts of each engine. Each becomes an engine of its own.
-        shortest: Cycles that stay before a cut, if the engine lived that long.
-        longest_rul: Longest RUL at a cut, in cycles.
+        shortest: Cycles that stay before a cut, if the engine lived that long; None: C-MAPSS's window.
+        longest_rul: Longest RUL at a cut, in cycles; None: as in NASA's test set.
 
     Returns:
         A table like ``frame`` in which ``unit`` counts the cuts from 1, and ``source_unit`` names the engine that was
@@ -64,10 +75,12 @@ def cut_engines(
         ValueError: If an argument is below 1.
     """
     whole("cuts", cuts, 1)
-    whole("shortest", shortest, 1)
-    above("longest_rul", longest_rul, 0)
+    shortest = whole("shortest", WINDOW if shortest is None else shortest, 1)
+    longest_rul = whole("longest_rul", longest_cut(Horizon()) if longest_rul is None else longest_rul, 1)
     runs = engine_runs(frame)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole("seed", seed, 0))
+    if len(frame) == 0:
+        return frame.assign(source_unit=frame["unit"]), np.zeros(0)
     source = np.repeat(np.arange(len(runs.units)), cuts)
     longest = np.clip(runs.length[source] - shortest, 1, longest_rul)
     left = np.minimum(rng.integers(1, longest, endpoint=True), runs.length[source] - 1)

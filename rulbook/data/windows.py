@@ -67,7 +67,7 @@ class Windows:
 
     @cached_property
     def health(self) -> NDArray[np.int64]:
-        """The health class of each window, shape (n,); -1 where the RUL is not known."""
+        """The health class of each window by ``thresholds``, shape (n,); -1 where the RUL is not known."""
         known = np.isfinite(self.true_rul)
         labels = np.full(len(self), -1, dtype=np.int64)
         labels[known] = health_labels(self.true_rul[known], self.thresholds)
@@ -209,6 +209,7 @@ def last_of_each(windows: Windows) -> NDArray[np.int64]:
     """The index of the last window of each engine."""
     if len(windows) == 0:
         return np.zeros(0, dtype=np.int64)
+    # Neighbours that differ, not numbers that rise: engines stand in the order of their table.
     changes = windows.unit[1:] != windows.unit[:-1]
     return np.append(np.flatnonzero(changes), len(windows) - 1)
 
@@ -223,7 +224,7 @@ def split_windows_at_random(windows: Windows, *, fraction: float = 0.2, seed: in
         Training windows and held-out windows, on the same rows.
     """
     within("fraction", fraction, 0, 1)
-    order = np.random.default_rng(seed).permutation(len(windows))
+    order = np.random.default_rng(whole("seed", seed, 0)).permutation(len(windows))
     held_out = round(fraction * len(windows))
     return windows.take(np.sort(order[held_out:])), windows.take(np.sort(order[:held_out]))
 

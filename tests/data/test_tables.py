@@ -25,7 +25,8 @@ def test_csv_and_nasa_layout_give_the_same(tmp_path, fleet):
     csv, text = tmp_path / "engines.csv", tmp_path / "engines.txt"
     fleet.test.assign(note="ok").sample(frac=1, random_state=0).to_csv(csv, index=False)
     text.write_text(nasa_text(fleet.test.round(2)))
-    pd.testing.assert_frame_equal(read_table(csv).drop(columns="note"), fleet.test.reset_index(drop=True))
+    read = read_table(csv).drop(columns="note").sort_values(["unit", "cycle"]).reset_index(drop=True)
+    pd.testing.assert_frame_equal(read, fleet.test.reset_index(drop=True))
     assert read_table(text).shape == fleet.test.shape
     assert engine_runs(read_table(text)).units.tolist() == fleet.test["unit"].unique().tolist()
 
@@ -45,11 +46,12 @@ def test_only_the_columns_asked_for_must_be_there(tmp_path):
         ("\n\n", "is empty"),
         ("unit,cycle,x\n", "is empty"),
         ("unit,x\n1,2\n", "lacks the column cycle: it has unit, x"),
-        ("unit;cycle;x\n1;1;2\n", "lacks the columns unit, cycle, x"),
+        ("unit;cycle;y\n1;1;2\n", "lacks the column x: it has unit, cycle, y"),
         ("1,1,2\n1,2,3\n", "starts with numbers: a CSV needs a first line that names its columns"),
         ("1 1 2\n", "line 1 has 3 values and 26 are wanted. Is the file cut off"),
-        ("unit,cycle,x\n1,1,2\n1,2\n", "holds nan in column x, row 2: every value must be finite. Is the file cut off"),
-        ("unit,cycle,x\n1,1,2\n1,2,3,4\n", "is no CSV: .*Expected 3 fields in line 3, saw 4"),
+        ("unit,cycle,x\n1,1,2\n1,2,\n", "holds nan in column x, row 2: every value must be finite. .*line 3, engine 1"),
+        ("unit,cycle,x\n1,1,2\n1,2\n", "line 3 has 2 fields and 3 are wanted"),
+        ("unit,cycle,x\n1,1,2\n1,2,3,4\n", "line 3 has 4 fields and 3 are wanted"),
         ("unit,cycle,x\n1,1,hot\n", "holds 'hot' in column x: it must hold numbers only"),
         ("unit,cycle,x\n1,one,2\n", "holds 'one' in column cycle"),
         ("unit,cycle,x\n1,-4,2\n", "holds cycle -4 in row 1: cycles are whole numbers from 1"),
@@ -62,7 +64,7 @@ def test_only_the_columns_asked_for_must_be_there(tmp_path):
 def test_bad_files(tmp_path, text, message):
     file = tmp_path / "own.csv"
     file.write_text(text)
-    with pytest.raises(ValueError, match=rf"own\.csv .*{message}"):
+    with pytest.raises(ValueError, match=rf"own\.csv.*{message}"):
         read_table(file, columns=["x"])
 
 
