@@ -14,9 +14,9 @@ from rulbook.data.fleet import require_columns
 from rulbook.errors import InputError
 from rulbook.evaluation import first_reading, predict_windows, require_finite_features
 
-__all__ = ["predict"]
+__all__ = ["BROKEN", "UNUSUAL", "predict"]
 
-_UNUSUAL, _BROKEN = 100.0, 1e6
+UNUSUAL, BROKEN = 100.0, 1e6
 """Standard deviations from the training engines' mean: the engines of C-MAPSS stay within ten."""
 
 
@@ -90,7 +90,7 @@ def _require_finite_readings(frame: pd.DataFrame, columns: tuple[str, ...]) -> N
 def _require_readings_of_this_world(windows: Windows, names: Sequence[str]) -> None:
     require_finite_features(windows, names)
     size = np.abs(windows.rows)
-    if found := first_reading(windows, size >= _BROKEN, names):
+    if found := first_reading(windows, size >= BROKEN, names):
         raise InputError(f"{found}: the sensor is broken, or its unit is another than in the training data.")
-    if found := first_reading(windows, size >= _UNUSUAL, names):
+    if found := first_reading(windows, size >= UNUSUAL, names):
         warnings.warn(f"{found}, unlike any in the training data: predictions from it are guesses.", stacklevel=3)
