@@ -76,6 +76,13 @@ class ResumableRun:
     def _identity(self) -> dict[str, Any]:
         return {**run_identity(self.data), "device": self.device.type, "watched": sorted(self.evaluated)}
 
+    def _further_facts(self) -> dict[str, Any]:
+        """What else a subclass wants kept, as plain values."""
+        return {}
+
+    def _set_further_facts(self, facts: dict[str, Any]) -> None:
+        """Take back what :meth:`_further_facts` gave."""
+
     def _found(self, resume: bool) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """What an earlier process kept in the folder, if it is of this very run; None if nothing is there."""
         if self.folder is None or not (state := RunFolder(self.folder).state).is_file():
@@ -133,6 +140,7 @@ class ResumableRun:
             self.plateau.load_state_dict(facts["plateau"])
             self.epoch, self.rows, self.probes = facts["epoch"], facts["rows"], facts["probes"]
             self._set_random_states(_under(tensors, "rng"))
+            self._set_further_facts(facts["further"])
         except (LookupError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
                 f"state.safetensors in {str(self.folder)!r} does not hold this run: {one_line(error)[:200]}."
@@ -157,6 +165,8 @@ class ResumableRun:
                 self.data.preprocessor,
                 self.data.horizon,
                 {**facts, "data": self.data.describe(), "validation": scores},
+                # Fleets say by what names their columns came.
+                columns=None if (columns := getattr(self.data, "columns", None)) is None else columns.to_dict(),
             )
         optimizer = self.optimizer.state_dict()
         tensors = {
@@ -178,6 +188,7 @@ class ResumableRun:
             "groups": optimizer["param_groups"],
             "warmup": self.warmup.state_dict(),
             "plateau": self.plateau.state_dict(),
+            "further": self._further_facts(),
         }
         save_tensors(folder.state, tensors, facts)
 
