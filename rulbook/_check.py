@@ -15,7 +15,7 @@ from rulbook.errors import InputError
 Array = NDArray[np.float64]
 
 
-def finite_number(name: str, value: float) -> float:
+def finite_number(name: str, value: Any) -> float:
     """Return ``value`` as a float; refuse what is no number, NaN and infinity."""
     # A text that looks like a number is refused too: whoever had it should have read it.
     if isinstance(value, (bool, np.bool_, str, bytes)):
@@ -31,7 +31,7 @@ def finite_number(name: str, value: float) -> float:
     return number
 
 
-def at_least(name: str, value: float, low: float) -> float:
+def at_least(name: str, value: Any, low: float) -> float:
     """Return ``value`` if it is finite and not below ``low``."""
     number = finite_number(name, value)
     if number < low:
@@ -39,7 +39,7 @@ def at_least(name: str, value: float, low: float) -> float:
     return number
 
 
-def above(name: str, value: float, low: float) -> float:
+def above(name: str, value: Any, low: float) -> float:
     """Return ``value`` if it is finite and greater than ``low``."""
     number = finite_number(name, value)
     if number <= low:
@@ -47,7 +47,7 @@ def above(name: str, value: float, low: float) -> float:
     return number
 
 
-def within(name: str, value: float, low: float, high: float) -> float:
+def within(name: str, value: Any, low: float, high: float) -> float:
     """Return ``value`` if it lies in the closed interval from ``low`` to ``high``."""
     number = finite_number(name, value)
     if not low <= number <= high:
@@ -55,7 +55,7 @@ def within(name: str, value: float, low: float, high: float) -> float:
     return number
 
 
-def whole(name: str, value: int, low: int, high: int | None = None) -> int:
+def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     """Return ``value`` if it is a whole number not below ``low`` and not above ``high``; 3.0 counts as 3."""
     wanted = f"a whole number of at least {low}" if high is None else f"a whole number from {low} to {high}"
     try:
@@ -67,7 +67,7 @@ def whole(name: str, value: int, low: int, high: int | None = None) -> int:
     return whole_number
 
 
-def one_of(name: str, value: str, choices: Collection[str]) -> str:
+def one_of(name: str, value: Any, choices: Collection[str]) -> str:
     """Return ``value`` if it is among ``choices``."""
     if not isinstance(value, str) or value not in choices:
         raise InputError(f"{name} is {shown(value)}: it must be one of {', '.join(choices)}.")

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from rulbook import __version__
 from rulbook._check import existing_file, finite_number, shown, whole, within
+from rulbook._json import json_object
 from rulbook._needs import needed
 from rulbook.data import Horizon, Preprocessor
 from rulbook.errors import InputError
@@ -65,12 +66,7 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise InputError(f"{name} is not a whole safetensors file: {one_line(error)}.") from error
     if header["checksum"] != _checksum(header["facts"], tensors):
         raise InputError(f"{name} is damaged: its content is not what its checksum was made from. Take another copy.")
-    try:
-        facts = json.loads(header["facts"])
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{name} holds facts that are no JSON: {one_line(error)}.") from error
-    if not isinstance(facts, dict):
-        raise InputError(f"{name} holds {shown(facts)} for facts: it must be a JSON object.")
+    facts = json_object(f"what {name} says in its header", header["facts"])
     _check_version(name, facts)
     return tensors, facts
 
@@ -230,16 +226,17 @@ def _part(name: str, part: str, values: Any, read: Callable[[Any], _Part]) -> _P
         TypeError,
         ValueError,
     ) as error:
-        raise InputError(
-            f"{name} holds no usable {part}: {shown(values)} ({type(error).__name__}: {one_line(error)})."
-        ) from error
+        raise InputError(f"{name} holds no usable {part}: {type(error).__name__}, {one_line(error)[:200]}.") from error
 
 
 def _model_values(values: Any) -> dict[str, Any]:
-    """The network's settings, each of its type and within bounds."""
+    """The network's settings, each of its type and within bounds; what more there is, the network's class judges."""
     hints: dict[str, Any] = {"n_features": int, **get_type_hints(ModelConfig)}
-    _check_keys(values, hints)
-    checked: dict[str, Any] = {}
+    if not isinstance(values, dict):
+        raise InputError(f"it is {shown(values)}, and must be a JSON object.")
+    if missing := set(hints) - set(values):
+        raise InputError(f"it lacks {_listed(missing)}.")
+    checked = dict(values)
     for key, hint in hints.items():
         value = values[key]
         if hint is int:
@@ -247,11 +244,9 @@ def _model_values(values: Any) -> dict[str, Any]:
         elif hint is float:
             checked[key] = finite_number(key, value)
         elif widths := get_args(hint):
-            if not isinstance(value, (list, tuple)) or len(value) != len(widths):
+            if not isinstance(value, list) or len(value) != len(widths):
                 raise InputError(f"{key} is {shown(value)}: it must be {len(widths)} whole numbers.")
             checked[key] = [whole(key, width, 1, _WIDEST) for width in value]
-        else:
-            checked[key] = value
     within("dropout", checked["dropout"], 0, 1)
     if 2 * checked["lstm_hidden"] % checked["attention_heads"]:
         raise InputError(
@@ -286,14 +281,6 @@ def _numbers_in(name: str, values: Any) -> Iterable[float]:
             yield from _numbers_in(name, value)
     else:
         yield finite_number(name, values)
-
-
-def _check_keys(values: Any, expected: Iterable[str]) -> None:
-    if not isinstance(values, dict):
-        raise InputError(f"it is {shown(values)}, and must be a JSON object.")
-    for kind, names in (("lacks", set(expected) - set(values)), ("has the unknown", set(values) - set(expected))):
-        if names:
-            raise InputError(f"it {kind} {_listed(names)}.")
 
 
 def _check_tensors(name: str, tensors: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from rulbook._check import existing_file, shown
+from rulbook._json import json_object
 from rulbook.errors import InputError
 from rulbook.files import one_line
 
@@ -58,9 +58,9 @@ def read_record(path: str | Path) -> dict[str, Any]:
     file = existing_file("record", path)
     where = f"record {str(path)!r}"
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{where} is damaged, no JSON: {one_line(error)}. {_REMEDY}") from error
+        record = json_object("it", file.read_text(encoding="utf-8"))
+    except (InputError, UnicodeDecodeError) as error:
+        raise RecordError(f"{where} is damaged: {one_line(error)} {_REMEDY}") from error
     if fault := _fault(record, _SHAPE, ""):
         raise RecordError(f"{where} is damaged, or of another version: {fault}. {_REMEDY}")
     # A run without validation engines has no scores of theirs; one that measured no gradients has nothing there.
@@ -68,8 +68,7 @@ def read_record(path: str | Path) -> dict[str, Any]:
         part = record.get(name)
         if part not in (None, {}) and (fault := _fault(part, shape, name)):
             raise RecordError(f"{where} is damaged, or of another version: {fault}. {_REMEDY}")
-    found: dict[str, Any] = record
-    return found
+    return record
 
 
 _REMEDY = "Remove it, and the run is finished anew from what else is in its folder."

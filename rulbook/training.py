@@ -363,6 +363,12 @@ class _Run(ResumableRun):
         self.order.set_state(states["order"])
         self.draws.restore(under(states, "draws"))
 
+    def _further_facts(self) -> dict[str, Any]:
+        return {"notes": self.notes}
+
+    def _set_further_facts(self, facts: dict[str, Any]) -> None:
+        self.notes = facts["notes"]
+
     def result(self) -> TrainingResult:
         self.model.load_state_dict(self.best)
         history, probes = pd.DataFrame(self.rows), pd.DataFrame(self.probes)

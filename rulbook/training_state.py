@@ -57,7 +57,6 @@ class ResumableRun:
     epoch: int
     rows: list[dict[str, float]]
     probes: list[dict[str, float]]
-    notes: dict[str, int]
     best: dict[str, Tensor]
 
     def best_epoch(self) -> int:
@@ -76,6 +75,13 @@ class ResumableRun:
     @cached_property
     def _identity(self) -> dict[str, Any]:
         return {**run_identity(self.data), "device": self.device.type, "watched": sorted(self.evaluated)}
+
+    def _further_facts(self) -> dict[str, Any]:
+        """What else a subclass wants kept, as plain values."""
+        return {}
+
+    def _set_further_facts(self, facts: dict[str, Any]) -> None:
+        """Take back what :meth:`_further_facts` gave."""
 
     def _found(self, resume: bool) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """What an earlier process kept in the folder, if it is of this very run; None if nothing is there."""
@@ -133,8 +139,8 @@ class ResumableRun:
             self.warmup.load_state_dict(facts["warmup"])
             self.plateau.load_state_dict(facts["plateau"])
             self.epoch, self.rows, self.probes = facts["epoch"], facts["rows"], facts["probes"]
-            self.notes = facts["notes"]
             self._set_random_states(under(tensors, "rng"))
+            self._set_further_facts(facts["further"])
         except (LookupError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
                 f"state.safetensors in {str(self.folder)!r} does not hold this run: {one_line(error)[:200]}."
@@ -159,6 +165,8 @@ class ResumableRun:
                 self.data.preprocessor,
                 self.data.horizon,
                 {**facts, "data": self.data.describe(), "validation": scores},
+                # Fleets say by what names their columns came.
+                columns=None if (columns := getattr(self.data, "columns", None)) is None else columns.to_dict(),
             )
         optimizer = self.optimizer.state_dict()
         tensors = {
@@ -177,10 +185,10 @@ class ResumableRun:
             "epoch": self.epoch,
             "rows": self.rows,
             "probes": self.probes,
-            "notes": self.notes,
             "groups": optimizer["param_groups"],
             "warmup": self.warmup.state_dict(),
             "plateau": self.plateau.state_dict(),
+            "further": self._further_facts(),
         }
         save_tensors(folder.state, tensors, facts)
 
