@@ -244,7 +244,7 @@ def _(price_weights: Function) -> None:
         return
     if close(got, 0.0):
         hint = "The planned price is still paid there. Add the two cases, each with its own chance."
-    elif np.diff(got).max() > 1e-9:
+    elif np.diff(price_weights.array(np.array([6.0, 30.0, 54.0]), 60.0, 5.0, 1.0)).max() > 1e-9:
         hint = (
             "Your chance of failing first grows with the life that is left. Which engine is in danger, 5 or 200 cycles?"
         )
