@@ -129,7 +129,7 @@ def _(length: Function) -> None:
     wanted = float(np.linalg.norm(np.concatenate([piece.ravel() for piece in pieces])))
     is_number(length.number(pieces), wanted, "the length", "Flatten every tensor, join them, take one length.")
     for many in (1, 2, 6):
-        pieces = [generator.normal(size=(2, 1 + place)) * 10.0**-place for place in range(many)]
+        pieces = [generator.normal(size=(2, 1 + place)) * (1.0 + place) for place in range(many)]
         wanted = float(np.sqrt(sum(float((piece**2).sum()) for piece in pieces)))
         is_number(length.number(pieces), wanted, f"the length over {many} tensors", "Each of them counts, once.")
 

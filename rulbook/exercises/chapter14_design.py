@@ -27,9 +27,9 @@ def _(critical_share: Function) -> None:
     slips = {
         0.2: "Two of ten: the engine with exactly 30 cycles left is missing. The health label counts it as critical.",
         3 / 7: "That compares the critical engines with the others. A share compares them with all.",
-        _share(
-            _BATCH, 2.0
-        ): "You got the share for w_max = 2: the weight climbs *by* w_max - 1. Or is there a 2 in it?",
+        _share(_BATCH, 2.0): "You got the share for w_max = 2. The ceiling comes in as an argument."
+        if close(critical_share.number(_BATCH, 5.0, CAP), _share(_BATCH, 2.0))
+        else "You got the share for w_max = 2. From 1 to w_max the weight climbs by w_max - 1.",
     }
     hint = "With w_max = 1 every weight is 1, so the share is a count: three engines of ten have 30 cycles or fewer."
     is_number(critical_share.number(_BATCH, 1.0, CAP), 0.3, "the share", hint, slips)
@@ -244,7 +244,7 @@ def _(price_weights: Function) -> None:
         return
     if close(got, 0.0):
         hint = "The planned price is still paid there. Add the two cases, each with its own chance."
-    elif np.diff(got).max() > 1e-9:
+    elif np.diff(price_weights.array(np.array([6.0, 30.0, 54.0]), 60.0, 5.0, 1.0)).max() > 1e-9:
         hint = (
             "Your chance of failing first grows with the life that is left. Which engine is in danger, 5 or 200 cycles?"
         )

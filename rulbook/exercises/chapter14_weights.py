@@ -134,10 +134,6 @@ def _(weights: Function) -> None:
         "with a cap of 250 the weights are not those of 125 at half the RUL",
         "Is there a 125 in the body of your function? The cap comes in as `max_rul`.",
     )
-    rul = np.array([10.0, 59.0, 61.0, 90.0, 130.0])
-    got, wanted = weights.array(rul, 60.0), failure_weights(rul, 60.0)
-    seen = f"with a cap of 60, RUL {row(rul)} weigh {row(got, *wanted)}, expected {row(wanted, *got)}"
-    expect(close(got, wanted), seen, "The clip, too, belongs to the cap that comes in.")
 
 
 @weight_function.requires("the line between is straight")
@@ -151,6 +147,10 @@ def _(weights: Function) -> None:
         f"expected {show(wanted[worst], got[worst])}",
         "Both ends are right and the way between is bent. Each lost cycle must add the same weight.",
     )
+    rul = np.array([10.0, 59.0, 61.0, 90.0, 130.0])
+    got, wanted = weights.array(rul, 60.0), failure_weights(rul, 60.0)
+    seen = f"with a cap of 60, RUL {row(rul)} weigh {row(got, *wanted)}, expected {row(wanted, *got)}"
+    expect(close(got, wanted), seen, "The clip, too, belongs to the cap that comes in.")
 
 
 gradient = Exercise(
@@ -161,6 +161,15 @@ gradient = Exercise(
 )
 
 
+def _hint_for_100(weighted_mse: Function) -> str:
+    """With equal errors both slips give 100, so the errors are made unequal."""
+    errors = np.array([1.0, 4.0, 2.0, 8.0, 3.0, 5.0])
+    loss, _ = weighted_mse.loss_and_gradient(SIX_ENGINES + errors, SIX_ENGINES, CAP)
+    if close(loss, float(np.average(errors**2, weights=failure_weights(SIX_ENGINES)))):
+        return "You divided by the sum of the weights. Exercise 14.5 shows what that hides."
+    return "That is the plain MSE of these engines. Where do the weights come in?"
+
+
 @gradient.requires("six engines, each predicted ten cycles late, cost 144.67")
 def _(weighted_mse: Function) -> None:
     pred = SIX_ENGINES + 10.0
@@ -168,12 +177,9 @@ def _(weighted_mse: Function) -> None:
     right = failure_weights(SIX_ENGINES)
     slips = {
         600.0 * right.mean(): "That is the sum over the six engines. The loss is their mean.",
-        100.0: "That is the plain MSE of these engines. Where do the weights come in?",
+        100.0: _hint_for_100(weighted_mse),
         100.0 * failure_weights(pred).mean(): "Your weights come from the predictions. A late prediction would then "
         "lower its own weight; how close an engine is to failure is a fact about the target.",
-        600.0
-        * right.mean()
-        / right.sum(): "You divided by the sum of the weights. Exercise 14.5 shows what that hides.",
     }
     hint = "Print the six weights, then the six squared errors, then their products, and take the mean."
     is_number(loss, 100.0 * float(right.mean()), "the loss", hint, slips)

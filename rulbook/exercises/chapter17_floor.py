@@ -97,6 +97,8 @@ def _(floored: Function) -> None:
                 hint = "Dividing by the sum takes back part of what the clip gave."
             elif close(got, (raw + wanted) / (raw + wanted).sum()):
                 hint = "Dividing by the sum takes back part of what was added."
+            elif close(got, 0.05 + (1 - 0.05 * size) * raw):
+                hint = "The floor is an argument. Is there a 0.05 in your function?"
             elif close(got, (1 - wanted) * raw + wanted / size):
                 hint = "Each task is sure of f/K only. To be sure of f it must be given f: how much is then left?"
             raise Miss(f"a floor of {wanted:g} lets {show(got.min(), wanted)} through", hint)
