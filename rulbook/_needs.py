@@ -8,7 +8,7 @@ function stands in ``with needed():``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -94,7 +94,11 @@ class _Guide(MetaPathFinder):
     """Finds nothing itself: what the finders behind it find of rulbook is run in ``needed``."""
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        # Any: the interpreter hands over its own kinds of paths, which are no sequences.
+        self,
+        fullname: str,
+        path: Any,
+        target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         if not fullname.startswith("rulbook."):
             return None
