@@ -116,6 +116,7 @@ _build/sync/exercises: $(wildcard book/exercises/[0-9]*.md) $(PACKAGE) $(VENV)/.
 	$(BIN)/python -m rulbook.exercises build
 	@touch $@
 
+# A release that asks for a newer Python than the oldest one promised is found by a test: pin the one before it by hand.
 # The version of torch stays: change its line in constraints.txt by hand, then renew the rest around it.
 pin:
 	rm -rf .venv-pin
