@@ -157,7 +157,7 @@ def test_imports_of_other_packages_fail_as_they_always_do():
     "statement", ["from torch import no_such_name", "import torch.no_such_module", "from sklearn.cluster import NoSuch"]
 )
 def test_a_package_that_is_there_but_too_old_is_not_called_missing(statement):
-    with pytest.raises(ImportError, match="(?i)no_?such") as raised, needed("rulbook.losses"):
+    with pytest.raises(ImportError, match=r"(?i)no_?such") as raised, needed("rulbook.losses"):
         exec(statement)
     assert not isinstance(raised.value, MissingExtraError)
 
