@@ -7,8 +7,9 @@ function stands in ``with needed():``.
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -74,8 +75,8 @@ def needed(module: str | None = None) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in EXTRA_OF_PACKAGE:
+        package = _missing(error)
+        if package is None:
             raise
         extra = EXTRA_OF_PACKAGE[package]
         if module is not None:
@@ -83,6 +84,13 @@ def needed(module: str | None = None) -> Iterator[None]:
         raise MissingExtraError(
             f'{module or "This"} needs {package}, which is not installed: pip install "rulbook[{extra}]"', name=package
         ) from (error.__cause__ if isinstance(error, MissingExtraError) else error)
+
+
+def _missing(error: ImportError) -> str | None:
+    """The package that is not there; None if it is there but old or broken, which no extra repairs, or not ours."""
+    told = re.match(r"No module named '?(\w+)'?$", str(error))
+    name = error.name or (told and told[1])
+    return name if name in EXTRA_OF_PACKAGE and not str(error).startswith("cannot import name") else None
 
 
 def _upwards(module: str) -> list[str]:
@@ -94,7 +102,11 @@ class _Guide(MetaPathFinder):
     """Finds nothing itself: what the finders behind it find of rulbook is run in ``needed``."""
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        # Any: the interpreter hands over its own kinds of paths, which are no sequences.
+        self,
+        fullname: str,
+        path: Any,
+        target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         if not fullname.startswith("rulbook."):
             return None

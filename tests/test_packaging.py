@@ -153,6 +153,26 @@ def test_imports_of_other_packages_fail_as_they_always_do():
     assert not isinstance(raised.value, MissingExtraError)
 
 
+@pytest.mark.parametrize(
+    "statement", ["from torch import no_such_name", "import torch.no_such_module", "from sklearn.cluster import NoSuch"]
+)
+def test_a_package_that_is_there_but_too_old_is_not_called_missing(statement):
+    with pytest.raises(ImportError, match=r"(?i)no_?such") as raised, needed("rulbook.losses"):
+        exec(statement)
+    assert not isinstance(raised.value, MissingExtraError)
+
+
+@pytest.mark.parametrize(
+    "how", ["sys.modules['torch'] = None", "sys.path[:] = [p for p in sys.path if 'site-' not in p]"]
+)
+def test_however_a_package_is_missing_the_sentence_is_the_same(how):
+    code = f"import numpy, rulbook\n{how}\nimport rulbook.losses"
+    told = run_without(set(), code)
+    assert told.stderr.splitlines()[-1].endswith(
+        'MissingExtraError: rulbook.losses needs torch, which is not installed: pip install "rulbook[torch]"'
+    )
+
+
 def test_imports_inside_of_functions_say_what_to_install():
     """Each stands in `with needed()`: a search of the source, because few of them run in any one test."""
     loose = []

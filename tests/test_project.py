@@ -41,7 +41,17 @@ def group(name: str) -> list[str]:
     return found
 
 
-REQUIREMENTS = PROJECT["project"]["dependencies"] + group("test")
+def extra(name: str) -> list[str]:
+    """The requirements of an extra, with the extras that it includes."""
+    found: list[str] = []
+    for line in PROJECT["project"]["optional-dependencies"][name]:
+        included = Requirement(line)
+        own = included.name == "rulbook"
+        found += [part for name in sorted(included.extras) for part in extra(name)] if own else [line]
+    return found
+
+
+REQUIREMENTS = PROJECT["project"]["dependencies"] + extra("all") + group("test")
 
 
 # One list of dependencies
@@ -51,7 +61,7 @@ def test_conda_installs_what_pyproject_asks_for():
     conda = yaml.safe_load(read("environment.yml"))["dependencies"]
     pip = next(entry["pip"] for entry in conda if isinstance(entry, dict))
     assert {entry for entry in pip if not entry.startswith("--")} == set(REQUIREMENTS)
-    assert {entry for entry in pip if entry.startswith("--")} == {"--constraint constraints.txt", "--editable ."}
+    assert {entry for entry in pip if entry.startswith("--")} == {"--constraint constraints.txt", "--editable .[all]"}
     assert f"python{PROJECT['project']['requires-python']}" in conda
 
 
@@ -81,12 +91,23 @@ def test_the_readme_names_commands_that_exist_and_checks_what_make_checks():
     readme, makefile = read("README.md"), read("Makefile")
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
     assert set(re.findall(r"make ([a-z]+)", readme + read("CONTRIBUTING.md"))) <= targets
-    recipe = makefile.split("\ntest: ")[1].split("\n\n")[0].replace("$(NOTEBOOKS)", "notebooks")
+    recipe = makefile.split("\ntest: ")[1].split("\n\n")[0]
     for line in re.findall(r"\$\(BIN\)/(.+)", recipe):
-        assert f"\n{line}\n" in readme, f"README.md leaves out {line!r}."
-    strict = "jupyter-book build . -W --keep-going"
-    assert strict in makefile
-    assert strict in readme
+        assert f"\n.venv\\Scripts\\{line}\n" in readme, f"README.md leaves out {line!r}."
+    strict = "build . -W --keep-going --quiet"
+    assert f"$(JUPYTER_BOOK) {strict} >" in makefile
+    assert f"\n.venv\\Scripts\\jupyter-book {strict}\n" in readme
+    assert "OMP_NUM_THREADS ?= 1" in makefile
+    assert "\nset OMP_NUM_THREADS=1\n" in readme
+
+
+def test_the_readme_names_every_extra_and_every_chapter():
+    readme = read("README.md")
+    for name in PROJECT["project"]["optional-dependencies"]:
+        assert f"[{name}]" in readme or f"`{name}`" in readme, f"README.md leaves out the extra {name}."
+    written = readme.split("Written so far are chapters ")[1].split(", each")[0]
+    assert re.findall(r"(\d+) \(", written) == [book.stem.split("-")[0] for book in NOTEBOOKS if book.stem != "results"]
+    assert "](book/teaching.md)" in readme
 
 
 def test_ci_runs_the_same_commands():

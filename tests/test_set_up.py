@@ -215,7 +215,8 @@ def test_an_unsupported_python_is_refused_with_a_remedy(tmp_path, script, monkey
 @pytest.fixture
 def bare(tmp_path) -> Path:
     """A folder that has what an installation reads, and no more."""
-    (tmp_path / ".ci").mkdir()
+    for folder in (".ci", "book", "notebooks", "rulbook"):
+        (tmp_path / folder).mkdir()
     for name in ("Makefile", ".ci/venv.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
@@ -234,7 +235,7 @@ def test_a_failed_installation_shows_the_cause_and_the_remedy_and_recovers(bare)
     (bare / "constraints.txt").write_text("pip==999\n")
     failed = make(bare, ".venv/.pip")
     assert failed.returncode == 2
-    assert "No matching distribution found for pip" in failed.stderr
+    assert "The user requested (constraint) pip==999" in failed.stderr
     assert "make clean-venv" in failed.stderr
     assert not (bare / ".venv" / ".unfinished").exists()
     assert not (bare / ".venv" / ".pip").exists()
@@ -250,6 +251,48 @@ def test_a_failed_installation_shows_the_cause_and_the_remedy_and_recovers(bare)
 def test_tools_run_as_modules():
     """The scripts in .venv/bin carry the path where it was made."""
     assert set(re.findall(r"\$\(BIN\)/(\S+)", read("Makefile"))) == {"python"}
+
+
+# What CI does
+
+
+def workflow(name: str) -> dict:
+    return yaml.safe_load(read(f".github/workflows/{name}.yml"))
+
+
+def test_nothing_is_published_before_it_was_checked():
+    # YAML reads the key `on` as true.
+    started = workflow("publish")[True]
+    assert started == {"workflow_run": {"workflows": ["check"], "types": ["completed"], "branches": ["main"]}}
+    build = workflow("publish")["jobs"]["build"]
+    assert "github.event.workflow_run.conclusion == 'success'" in build["if"]
+    assert build["steps"][0]["with"]["ref"] == "${{ github.event.workflow_run.head_sha }}"
+    assert workflow("publish")["jobs"]["publish"]["needs"] == "build"
+    assert workflow("check")["name"] == "check"
+
+
+@pytest.mark.parametrize("name", ["check", "publish"])
+def test_actions_of_others_are_pinned_to_a_commit(name):
+    used = [step["uses"] for job in workflow(name)["jobs"].values() for step in job["steps"] if "uses" in step]
+    assert used
+    assert [one for one in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", one)] == []
+
+
+def test_ci_runs_the_oldest_python_the_lowest_and_the_newest_versions():
+    jobs = workflow("check")["jobs"]
+    steps = {name: "\n".join(step.get("run", "") for step in job["steps"]) for name, job in jobs.items()}
+    assert jobs["debian"]["container"] == "debian:12"
+    assert "--resolution lowest-direct" in steps["lowest"]
+    assert "constraint" not in steps["newest"]
+    assert "schedule" in jobs["newest"]["if"]
+    assert workflow("check")[True]["schedule"]
+
+
+def test_the_cache_of_data_is_named_after_their_checksums():
+    key = next(
+        step["with"]["key"] for step in workflow("check")["jobs"]["test"]["steps"] if "cache@" in step.get("uses", "")
+    )
+    assert "SHA256" in read(re.search(r"hashFiles\('(.+)'\)", key)[1])
 
 
 # What version control keeps
