@@ -113,6 +113,7 @@ def numbers(name: str, values: ArrayLike) -> Array:
     given: Any = values
     if hasattr(given, "detach"):  # A tensor of PyTorch: its graph is no part of the value.
         given = given.detach().cpu()
+        given = given.double() if given.is_floating_point() else given  # NumPy knows no bfloat16.
     try:
         array = np.asarray(given)
         if array.dtype.kind not in "biufO" or any(isinstance(value, (str, bytes)) for value in array.flat):

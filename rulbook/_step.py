@@ -102,6 +102,34 @@ class StepLosses:
         assert root is not None
         return root
 
+    def remarks(
+        self, good: Sequence[int], norms: Tensor | None = None, *, eps: float = 0.0, weights: Tensor | None = None
+    ) -> list[str]:
+        """What the report tells: which tasks were left out and why, and whose gradient is zero.
+
+        Args:
+            good: The tasks that stayed in the step.
+            norms: The gradient norms, if the step measured them.
+            eps: Norms up to this one count as zero.
+            weights: The weights before tasks were left out; an overflow of a task that weighs nothing is not shown.
+        """
+        told = []
+        for task, number in enumerate((self.values if norms is None else norms).tolist()):
+            if self.roots[task] is None:
+                told.append(f"task {task} is absent from this batch: it is left out of this step")
+            elif task not in good:
+                what = f"has a {'loss' if norms is None else 'gradient norm'} of {number}: it is left out of this step"
+                if (task in self.overflown or task in self.sound) and (weights is None or weights[task] != 0):
+                    what += ", and " + (
+                        "its own parameters show it" if good else "no task is left, and every parameter shows it"
+                    )
+                told.append(f"task {task} {what}")
+            elif norms is not None and number == 0:
+                told.append(f"task {task} has a zero gradient")
+            elif norms is not None and number <= eps:
+                told.append(f"task {task} has a gradient norm of {number:.2g}, which counts as zero")
+        return told
+
     def refuse_off_path(self, name: str, tensors: Sequence[Tensor]) -> None:
         """Refuse tensors of which no loss depends on any."""
         if not tensors or not self.graph.leaves or (self.graph.hides and all(tensor.is_leaf for tensor in tensors)):
@@ -183,11 +211,3 @@ def nonfinite(params: Sequence[Tensor]) -> bool:
     """Whether ``.grad`` of one of them holds an infinity or NaN."""
     grads = [param.grad for param in params if param.grad is not None]
     return bool(grads) and not math.isfinite(float(torch.nn.utils.get_total_norm(grads, norm_type=math.inf)))
-
-
-def left_out(task: int, what: str, *, overflown: bool, lost: bool) -> str:
-    """How the report tells that a task is left out."""
-    if not overflown:
-        return f"task {task} {what}: it is left out of this step"
-    where = "no task is left, and every parameter shows the overflow" if lost else "its own parameters show it"
-    return f"task {task} {what}: it is left out of this step, and {where}"

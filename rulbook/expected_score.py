@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from rulbook._check import above, finite_number
+from rulbook.errors import InputError
 
 __all__ = ["best_bias", "expected_score", "score_slope"]
 
@@ -26,7 +27,7 @@ def expected_score(bias: float, sigma: float) -> float:
         sigma: Standard deviation of the error in cycles, above 0.
 
     Raises:
-        ValueError: If ``bias`` is not finite or ``sigma`` not positive.
+        ValueError: If ``bias`` is not finite, ``sigma`` not positive, or the score larger than any number.
     """
     late, early = _parts(bias, sigma)
     return late + early - 1
@@ -64,9 +65,23 @@ def best_bias(sigma: float) -> float:
 def _parts(bias: float, sigma: float) -> tuple[float, float]:
     """The two terms of :func:`expected_score` that hold an exponential: late and early."""
     b, s = finite_number("bias", bias), above("sigma", sigma, 0)
-    late = math.exp(b / LATE + s**2 / (2 * LATE**2)) * _below(b / s + s / LATE)
-    early = math.exp(-b / EARLY + s**2 / (2 * EARLY**2)) * _below(s / EARLY - b / s)
+    late = _term(b / LATE + s**2 / (2 * LATE**2), b / s + s / LATE)
+    early = _term(-b / EARLY + s**2 / (2 * EARLY**2), s / EARLY - b / s)
+    if math.isinf(late) and math.isinf(early):
+        raise InputError(f"sigma is {sigma}: the mean score of so much noise is larger than any number.")
     return late, early
+
+
+def _term(exponent: float, z: float) -> float:
+    """An exponential times the probability that a standard normal lies below z; infinite if it is too large."""
+    try:
+        return math.exp(exponent) * _below(z)
+    except OverflowError:
+        # The product may be in reach where the first factor is not.
+        from scipy.special import log_ndtr
+
+        logarithm = exponent + float(log_ndtr(z))
+        return math.exp(logarithm) if logarithm < 709 else math.inf
 
 
 def _below(z: float) -> float:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rulbook._check import at_least, whole
-from rulbook._step import StepLosses, left_out
+from rulbook._step import StepLosses
 from rulbook.errors import InputError
 from rulbook.gradients import Balancer, Losses, StepReport, distinct, row_norms, task_rows
 from rulbook.weighting._base import KeepsPrecision
@@ -89,7 +89,7 @@ class GradNorm(KeepsPrecision, Balancer):
         applied = torch.zeros_like(step.values)
         applied[good] = weights.detach().to(applied)[good]
         step.backward(good, applied)
-        return StepReport(step.values, applied, norms, note=self._note(step, norms, good))
+        return StepReport(step.values, applied, norms, note="; ".join(step.remarks(good, norms)) or None)
 
     def _note_first(self, step: StepLosses) -> None:
         new = [task for task in step.sound if self.initial_losses[task].isnan()]
@@ -98,16 +98,6 @@ class GradNorm(KeepsPrecision, Balancer):
                 f"losses is {step.values.tolist()} at the first step: GradNorm divides by each, so all must be > 0."
             )
         self.initial_losses[new] = step.values[new].to(self.initial_losses)
-
-    def _note(self, step: StepLosses, norms: Tensor, good: list[int]) -> str | None:
-        remarks = []
-        for task, norm in enumerate(norms.tolist()):
-            if task not in good:
-                overflown = task in step.overflown or task in step.sound
-                remarks.append(left_out(task, f"has a gradient norm of {norm}", overflown=overflown, lost=not good))
-            elif norm == 0:
-                remarks.append(f"task {task} has a zero gradient")
-        return "; ".join(remarks) or None
 
     def weights(self) -> Float[Tensor, " task"]:
         """The weights, positive and summing to K, with their graph to ``log_weights``."""

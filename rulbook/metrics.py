@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,11 @@ class TrueFirst:
 
     measure: Measure
 
+    @property
+    def __name__(self) -> str:
+        """The measure's: scikit-learn shows it."""
+        return str(getattr(self.measure, "__name__", self.measure))
+
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike) -> float:
         """The measure, called in scikit-learn's order."""
         return self.measure(y_pred, y_true)
@@ -227,10 +233,13 @@ def _classes(pred: ArrayLike, true: ArrayLike, classes: int | None) -> tuple[Arr
 
 def _caller() -> str:
     """The module that calls the measure, past the frames that check hints in tests."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and (
-        frame.f_code.co_filename.startswith("<@beartype")
-        or str(frame.f_globals.get("__name__")).startswith(("jaxtyping", "beartype"))
-    ):
+    frame: FrameType | None = sys._getframe()
+    calls = 0  # This function, the measure, whoever calls it.
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        checks_hints = frame.f_code.co_filename.startswith("<@") or module.startswith(("jaxtyping", "beartype"))
+        calls += not checks_hints
+        if calls == 3:
+            return module
         frame = frame.f_back
-    return str(frame.f_globals.get("__name__", ""))
+    return ""

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from rulbook._check import one_of, whole
-from rulbook._step import StepLosses, accumulate, left_out, nonfinite, poison
+from rulbook._step import StepLosses, accumulate, nonfinite, poison
 from rulbook.errors import InputError
 from rulbook.gradients import Balancer, Losses, StepReport, distinct, row_cosine, row_norms, task_rows
 from rulbook.weighting import Weighting
@@ -355,18 +355,7 @@ class WeightedSum(KeepsPrecision, Balancer):
     ) -> StepReport:
         seen = step.values.tolist() if norms is None else norms.tolist()
         good = [task for task in step.sound if math.isfinite(seen[task])]
-        remarks = []
-        for task, (root, number) in enumerate(zip(step.roots, seen, strict=True)):
-            if root is None:
-                remarks.append(left_out(task, "is absent from this batch", overflown=False, lost=False))
-            elif task not in good:
-                what = f"has a {'loss' if norms is None else 'gradient norm'} of {number}"
-                overflown = (task in step.overflown or task in step.sound) and bool(weights[task] != 0)
-                remarks.append(left_out(task, what, overflown=overflown, lost=not good))
-            elif norms is not None and number == 0:
-                remarks.append(f"task {task} has a zero gradient")
-            elif norms is not None and number <= self.weighting.eps:
-                remarks.append(f"task {task} has a gradient norm of {number:.2g}, which counts as zero")
+        remarks = step.remarks(good, norms, eps=self.weighting.eps, weights=weights)
         if overflow_behind:
             remarks.append("the gradient of the shared parameters is infinite or NaN, as .grad shows")
         applied = torch.zeros_like(step.values)

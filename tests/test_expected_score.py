@@ -56,3 +56,15 @@ def test_bad_input_is_named():
         expected_score(float("nan"), 1)
     with pytest.raises(ValueError, match=r"sigma is -1"):
         best_bias(-1)
+
+
+@pytest.mark.parametrize("sigma", [60.0, 90.0, 150.0, 250.0])
+def test_the_best_bias_is_found_for_much_noise_too(sigma):
+    best = best_bias(sigma)
+    assert score_slope(best - 0.01, sigma) < 0 < score_slope(best + 0.01, sigma)
+
+
+def test_what_no_number_can_hold_is_named():
+    assert expected_score(0.0, 300.0) < expected_score(1.0, 300.0) < float("inf")
+    with pytest.raises(ValueError, match="larger than any number"):
+        expected_score(0.0, 1e4)

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import pickle
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import cross_val_score
 
-from rulbook.metrics import health_accuracy, health_macro_f1, nasa_score, pareto_front, rmse
+from rulbook.metrics import (
+    as_scorer,
+    health_accuracy,
+    health_macro_f1,
+    nasa_score,
+    nasa_scorer,
+    pareto_front,
+    rmse,
+    rmse_scorer,
+    true_first,
+)
 
 errors = arrays(np.float64, st.integers(1, 30), elements=st.floats(-150, 150))
 
@@ -79,3 +95,85 @@ def test_bad_input_is_named(measure):
 def test_pareto_front_wants_a_table():
     with pytest.raises(ValueError, match="points has shape"):
         pareto_front([1.0, 2.0])
+
+
+def test_names_are_safe_in_any_order():
+    assert nasa_score(true=[50.0], pred=[60.0]) == nasa_score([60.0], [50.0]) == pytest.approx(np.e - 1)
+
+
+class LateByTen(RegressorMixin, BaseEstimator):
+    """An estimator whose every prediction is ten cycles late; the rows are the true values."""
+
+    def fit(self, rows, true):
+        return self
+
+    def predict(self, rows):
+        return rows[:, 0] + 10.0
+
+
+TRUE = np.array([20.0, 60.0, 90.0, 125.0])
+
+
+@pytest.mark.parametrize(
+    ("scoring", "expected"),
+    [
+        (nasa_scorer, -2 * np.expm1(1.0)),
+        (as_scorer(nasa_score), -2 * np.expm1(1.0)),
+        (make_scorer(true_first(nasa_score), greater_is_better=False), -2 * np.expm1(1.0)),
+        (rmse_scorer, -10.0),
+        (as_scorer(health_accuracy), 0.0),
+    ],
+)
+def test_scorers_keep_late_late_in_scikit_learn(scoring, expected):
+    found = cross_val_score(LateByTen(), TRUE[:, None], TRUE, cv=2, scoring=scoring, error_score="raise")
+    assert found == pytest.approx([expected] * 2)
+    assert pickle.loads(pickle.dumps(scoring))(LateByTen(), TRUE[:2, None], TRUE[:2]) == pytest.approx(expected)
+
+
+def test_scikit_learn_cannot_swap_late_and_early_in_silence():
+    scorer = make_scorer(nasa_score, greater_is_better=False)
+    with pytest.raises(ValueError, match="called by scikit-learn, which gives the true values first"):
+        scorer(LateByTen(), TRUE[:, None], TRUE)
+    # Whoever turns the arguments round knows what they do.
+    own = make_scorer(lambda y_true, y_pred: nasa_score(y_pred, y_true))
+    assert own(LateByTen(), TRUE[:, None], TRUE) == pytest.approx(4 * np.expm1(1.0))
+
+
+def test_what_overflows_says_so_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert nasa_score([7097.0], [0.0]) < np.inf
+        assert nasa_score([7098.0], [0.0]) == np.inf
+        assert nasa_score([-9227.0], [0.0]) < np.inf
+        assert nasa_score([-9228.0], [0.0]) == np.inf
+        assert rmse([3e200, 4e200], [0.0, 0.0]) == pytest.approx(np.sqrt(12.5) * 1e200)
+
+
+def test_a_class_that_is_absent_counts_zero_and_one_that_is_missed_too():
+    # Class 2 is neither predicted nor present.
+    assert health_macro_f1([0, 1, 1], [0, 1, 1]) == pytest.approx(2 / 3)
+    assert health_macro_f1([0, 1, 1], [0, 1, 1], classes=2) == 1.0
+    # Class 2 is present and never predicted: 1 / 3 x (1 + 2/3 + 0).
+    assert health_macro_f1([0, 1, 1], [0, 1, 2]) == pytest.approx((1 + 2 / 3) / 3)
+    # Not the accuracy.
+    assert health_accuracy([0, 1, 1], [0, 1, 2]) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: health_macro_f1([0.5], [0]), "pred holds the health class 0.5: it must be a whole number from 0 to 2"),
+        (lambda: health_macro_f1([0], [3]), "true holds the health class 3"),
+        (lambda: health_macro_f1([0], [-1]), "true holds the health class -1"),
+        (lambda: health_macro_f1([0], [0], classes=0), "classes is 0"),
+        (lambda: health_accuracy([1.5], [1]), "pred holds the health class 1.5"),
+        (lambda: health_accuracy([1], [-1]), "true holds the health class -1"),
+        (lambda: rmse(["a"], [1.0]), "pred is"),
+        (lambda: pareto_front([[np.nan, 1.0]]), "points has shape"),
+        (lambda: pareto_front([[1.0, np.inf]]), "points has shape"),
+        (lambda: pareto_front([["a", "b"]]), "points is"),
+    ],
+)
+def test_what_is_no_class_or_no_number_is_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()

@@ -97,3 +97,25 @@ def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError) as refused:  # noqa: PT011
         call()
     assert message in str(refused.value)
+
+
+def test_of_equals_at_the_start_the_one_that_falls_fastest_reigns_from_there():
+    chain = reigns([[10.0, 300.0], [10.0, 100.0], [20.0, 50.0]])
+    assert [reign.winner for reign in chain] == [1, 2]
+    assert chain[0].start == 0
+
+
+def test_where_three_meet_the_steepest_takes_over_at_once():
+    chain = reigns([[0.0, 4.0], [1.0, 3.0], [4.0, 0.0]])
+    assert [(reign.winner, reign.start, reign.end) for reign in chain] == [(0, 0.0, 0.5), (2, 0.5, 1.0)]
+
+
+def test_who_only_draws_level_at_the_very_end_does_not_reign():
+    assert reigns([[0.0, 0.0], [1.0, 0.0]]) == [(0, 0.0, 1.0)]
+
+
+def test_win_shares_take_one_seed_and_ten():
+    assert win_shares([[[1.0, 2.0], [2.0, 1.0]]], [0.0, 1.0]).tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert win_shares(np.ones((10, 1, 2)), [0.5]).tolist() == [pytest.approx([1.0])]
+    with pytest.raises(ValueError, match="runs is"):
+        win_shares([[["a", "b"]]], [0.5])

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from rulbook.reference import amnl_weighted_mse, failure_weights, softmax_cross_entropy, uniform_mse
+from rulbook.reference import (
+    amnl_loss,
+    amnl_weighted_mse,
+    failure_weights,
+    gaba_loss,
+    grace_loss,
+    inverse_gradient_weights,
+    softmax_cross_entropy,
+    uniform_mse,
+)
+from rulbook.weighting import InverseNorm
 
 SIX_ENGINES = np.array([5.0, 20.0, 50.0, 90.0, 125.0, 200.0])
 
@@ -152,3 +163,86 @@ def test_cross_entropy_by_hand_and_at_extremes():
 def test_bad_input_is_named(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_cross_entropy_shifts_each_row_by_its_own_maximum():
+    loss, grad = softmax_cross_entropy([[0.0, 0.0], [1000.0, 1000.0]], [0, 1])
+    assert loss == pytest.approx(np.log(2))
+    assert grad == pytest.approx(np.array([[-0.25, 0.25], [0.25, -0.25]]))
+
+
+def test_bytes_do_not_wrap_and_tensors_are_numbers():
+    assert uniform_mse(np.uint8([3]), np.uint8([10]))[0] == 49
+    assert amnl_weighted_mse(np.float16([200]), np.float16([0]))[0] == 80_000
+    tensor = torch.tensor([1.0, 2.0], requires_grad=True)
+    assert uniform_mse(tensor, tensor.bfloat16())[0] == 0
+
+
+batch = ([10.0, 40.0], [12.0, 30.0], [[1.0, 0.0, 2.0], [0.5, 1.0, 0.0]], [0, 2])
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-8, 1.0, 2.5])
+@pytest.mark.parametrize("total", [1.0, 2.0])
+def test_gaba_and_grace_use_eps_and_total(eps, total):
+    norms = [3.0, 2.0]
+    weights = inverse_gradient_weights(norms, eps, total=total)
+    cross_entropy = softmax_cross_entropy(*batch[2:])[0]
+    for form, mse in ((gaba_loss, uniform_mse(*batch[:2])[0]), (grace_loss, amnl_weighted_mse(*batch[:2])[0])):
+        assert form(*batch, norms, eps=eps, total=total) == pytest.approx(weights @ [mse, cross_entropy])
+    if eps == 1.0:
+        assert weights == pytest.approx([3 * total / 7, 4 * total / 7])
+    if eps == 2.5:
+        # The second norm is not above it: dead, an even share.
+        assert weights == pytest.approx([total / 2, total / 2])
+
+
+def test_a_norm_of_just_eps_is_dead_and_one_above_is_not():
+    assert inverse_gradient_weights([4.0, 1.0], eps=1.0).tolist() == [0.5, 0.5]
+    assert inverse_gradient_weights([4.0, 1.5], eps=1.0) == pytest.approx([2.5 / 7.5, 5 / 7.5])
+    assert inverse_gradient_weights([1e-300, 1e300], eps=0.0).tolist() == [1.0, 0.0]
+
+
+@given(st.lists(st.floats(-300, 300), min_size=2, max_size=6))
+def test_numpy_and_torch_agree_over_six_hundred_decades(powers):
+    norms = 10.0 ** np.array(powers)
+    for eps in (0.0, 1e-8):
+        ours = InverseNorm(len(norms), eps)(torch.from_numpy(norms)).numpy()
+        np.testing.assert_allclose(ours, inverse_gradient_weights(norms, eps), rtol=1e-12, atol=1e-300)
+        assert ours.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: uniform_mse(["a"], [1.0]), r"pred is \['a'\]: it must be an array of numbers"),
+        (lambda: uniform_mse(["5"], [5.0]), "pred is"),
+        (lambda: uniform_mse([1 + 1j], [1.0]), "pred is"),
+        (lambda: uniform_mse([[1.0], [1.0, 2.0]], [1.0]), "pred is"),
+        (lambda: uniform_mse([1.0], [10**400]), "target is"),
+        (lambda: softmax_cross_entropy([[1.0, 2.0]], [0.5]), "labels holds values from 0.5"),
+        (lambda: softmax_cross_entropy([[1.0, 2.0]], [np.nan]), "labels holds nan"),
+        (lambda: softmax_cross_entropy([[1.0, 2.0]], ["a"]), "labels is"),
+        (lambda: softmax_cross_entropy([[np.nan, 2.0]], [0]), "logits holds nan"),
+        (lambda: softmax_cross_entropy([["a", "b"]], [0]), "logits is"),
+        (lambda: inverse_gradient_weights(["a", "b"]), "norms is"),
+        (lambda: inverse_gradient_weights([1.0, 2.0], eps=-1e-9), "eps is -1e-09: it must be at least 0"),
+        (lambda: inverse_gradient_weights([1.0, 2.0], total=0.0), "total is 0.0: it must be greater than 0"),
+        (lambda: inverse_gradient_weights([[1.0, 2.0]]), r"norms has shape \(1, 2\)"),
+        (lambda: grace_loss(*batch, [1.0, 2.0, 3.0]), "norms has 3 values"),
+        (lambda: amnl_loss(*batch, lam_hs=-0.01), "lam_hs is -0.01: it must lie between 0 and 1"),
+        (lambda: amnl_loss(*batch, lam_hs=1.01), "lam_hs is 1.01"),
+        (lambda: failure_weights([1.0], w_max=0.99), "w_max is 0.99: it must be at least 1"),
+    ],
+)
+def test_what_is_no_number_is_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+def test_the_bounds_themselves_are_allowed():
+    mse, cross_entropy = amnl_weighted_mse(*batch[:2])[0], softmax_cross_entropy(*batch[2:])[0]
+    assert amnl_loss(*batch, lam_hs=0.0) == pytest.approx(mse)
+    assert amnl_loss(*batch, lam_hs=1.0) == pytest.approx(cross_entropy)
+    assert amnl_loss(*batch) == pytest.approx((mse + cross_entropy) / 2)
+    assert inverse_gradient_weights([1.0, 3.0], eps=0.0) == pytest.approx([0.75, 0.25])
+    assert softmax_cross_entropy([[3.0]], [0])[0] == 0

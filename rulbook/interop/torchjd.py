@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rulbook._step import StepLosses, accumulate, left_out, nonfinite
+from rulbook._step import StepLosses, accumulate, nonfinite
 from rulbook.errors import InputError
 from rulbook.gradients import Balancer, Losses, StepReport, distinct, row_cosine, row_norms
 from rulbook.weighting import InverseGradient, Weighting
@@ -81,6 +81,8 @@ class GramianWeighting(aggregation.Weighting[Tensor], Stateful):
             return torch.full_like(gramian[0], self.weighting.total)
         if self._by_default and tasks != self.weighting.tasks:
             self.weighting = InverseGradient(tasks, floor=min(0.05, 1 / tasks)).to(gramian.device)
+        if tasks != self.weighting.tasks:
+            raise InputError(f"gramian has {tasks} rows: the weighting is for {self.weighting.tasks} tasks.")
         weights: Tensor = self.weighting(gramian.diagonal().sqrt())
         return weights.to(gramian)
 
@@ -177,7 +179,7 @@ class Aggregated(Balancer):
         weights[lost] = 0.0
         broken = [task for task in step.sound if task not in good]
         step.show_overflow([*step.overflown, *broken], shared, everywhere=not good)
-        note = _note(step, good, norms)
+        note = "; ".join(step.remarks(good, norms)) or None
         return StepReport(step.values, weights, norms, None if math.isnan(cosine) else cosine, note)
 
 
@@ -202,19 +204,6 @@ def _keep_jacobians(step: StepLosses, representation: Tensor, params: Sequence[T
         )
     for param, *rows in zip(params, *jacobians, strict=True):
         param.jac = torch.stack(rows)
-
-
-def _note(step: StepLosses, good: Sequence[int], norms: Tensor | None = None) -> str | None:
-    """What the report says of the tasks that the step had to leave out."""
-    remarks = []
-    for task, value in enumerate((step.values if norms is None else norms).tolist()):
-        if task not in good:
-            what = f"has a {'loss' if norms is None else 'gradient norm'} of {value}"
-            overflown = task in step.overflown or task in step.sound
-            remarks.append(left_out(task, what, overflown=overflown, lost=not good))
-        elif norms is not None and value == 0:
-            remarks.append(f"task {task} has a zero gradient")
-    return "; ".join(remarks) or None
 
 
 def aggregated(name: str, **settings: Any) -> Aggregated:
@@ -266,7 +255,7 @@ class Scalarized(Balancer):
             weights[[task for task in range(len(values)) if task not in step.sound]] = 0.0
         step.show_overflow(step.overflown, shared, everywhere=not step.sound)
         step.backward(step.sound, weights)
-        note = _note(step, step.sound)
+        note = "; ".join(step.remarks(step.sound)) or None
         if note is None and nonfinite(shared):
             note = "the gradient of the shared parameters is infinite or NaN, as .grad shows"
         return StepReport(step.values, weights, note=note)

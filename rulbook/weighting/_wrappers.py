@@ -58,7 +58,7 @@ class EMA(Wrapper):
         if norms is None or not looked_at or bool((torch.isfinite(norms) & (norms > self.eps)).all()):
             # Written as a step towards the new weights: equal weights then stay exactly equal.
             self.smoothed.add_((1 - self.beta**steps) * (weights.to(self.smoothed) - self.smoothed))
-        return self.smoothed.to(weights)
+        return self.smoothed.to(weights, copy=True)
 
     def reset(self) -> None:
         """Start again at 1/K."""

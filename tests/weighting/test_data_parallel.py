@@ -12,6 +12,8 @@ import torch
 from torch.testing import assert_close
 from two_processes import FORMS, run
 
+from rulbook.weighted_sum import MEASURES
+
 HERE = Path(__file__).parent
 
 
@@ -43,3 +45,23 @@ def test_ranks_agree_with_each_other_and_with_one_process_on_the_whole_batch(ran
 def test_ranks_that_do_not_talk_drift_apart(ranks):
     first, second = (rank["alone"]["weights"] for rank in ranks)
     assert (first - second).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_wrapped_model_stays_in_step_and_is_told_that_its_weights_do_not(ranks, measure):
+    first, second = (rank[f"wrapped {measure}"] for rank in ranks)
+    assert_close(first["parameters"], second["parameters"], rtol=1e-6, atol=1e-7)
+    assert not torch.equal(first["weights"], second["weights"])
+    assert len(first["told"]) == len(second["told"]) == 1
+    assert "2 processes without a process_group" in first["told"][0]
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "every"])
+def test_what_one_process_lacks_all_leave_out(ranks, form):
+    first, second = (rank[f"lacking {form}"] for rank in ranks)
+    assert torch.equal(first["steps"], second["steps"])
+    assert bool(first["steps"].isfinite().all())
+    # Absent, there, overflown: the second weight tells.
+    assert (first["steps"][:, 1] > 0).tolist() == [False, True, False]
+    assert not first["shown"].isfinite().any()
+    assert not second["shown"].isfinite().any()
