@@ -136,6 +136,14 @@ def test_a_table_that_lacks_something_is_named(trained):
         predict(trained, FLEET.test.drop(columns="cycle"))
     with pytest.raises(ValueError, match="empty"):
         predict(trained, FLEET.test.iloc[:0])
+    mixed = FLEET.test.astype({"cycle": object})
+    mixed.iloc[3, mixed.columns.get_loc("cycle")] = "four"
+    with pytest.raises(ValueError, match="holds 'four' in column cycle"):
+        predict(trained, mixed)
+    with pytest.raises(ValueError, match="without a unit"):
+        predict(trained, FLEET.test.assign(unit=FLEET.test["unit"].where(FLEET.test["unit"] != 2)))
+    with pytest.raises(ValueError, match="cycles must rise"):
+        predict(trained, FLEET.test.assign(cycle=5))
 
 
 def test_what_a_network_is_told_survives_json_and_nothing_else_does():

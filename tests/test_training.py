@@ -250,6 +250,32 @@ def test_no_method_draws_from_the_global_generator(tiny, method):
     assert torch.equal(weights(plain.model), weights(drawing.model))
 
 
+# What a method trains with, written out a second time
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_settings_of_every_method(method):
+    chosen = METHODS[method]
+    assert chosen.w_max == (2.0 if method in ("amnl", "grace") else 1.0)
+    assert chosen.rul_scale == (125.0 if method == "scaled_targets" else 1.0)
+    assert chosen.name == method
+    fixed = {key: [0.5, 0.5] for key in ("baseline", "amnl", "scaled_targets")}
+    fixed |= {"constant": [0.0477, 0.9523], "single_task": [1.0, 0.0]}
+    weighting = getattr(chosen.make_balancer(), "weighting", None)
+    if method in fixed:
+        assert weighting().tolist() == pytest.approx(fixed[method], abs=1e-7)
+    elif method in ("gaba", "grace", "gaba_no_floor"):
+        floor = 0.0 if method == "gaba_no_floor" else 0.05
+        for _ in range(100):  # equal weights while it warms up
+            assert weighting(torch.tensor([500.0, 1.0])).tolist() == [0.5, 0.5]
+        for _ in range(2000):
+            settled = weighting(torch.tensor([500.0, 1.0]))
+        smallest = 1 / 501 if floor == 0 else floor / (floor + 500 / 501)  # as published: below the floor it names
+        assert settled.tolist() == pytest.approx([smallest, 1 - smallest], abs=1e-4)
+    else:
+        assert weighting is None
+
+
 # One step, by hand
 
 
