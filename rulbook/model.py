@@ -60,11 +60,6 @@ class ModelConfig:
             )
 
 
-def _as_tuple(value: Any) -> Any:
-    """A list that was a tuple before it was JSON."""
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _three_widths(name: str, values: Any) -> tuple[int, int, int]:
     if not isinstance(values, (tuple, list)) or len(values) != 3:
         raise InputError(f"{name} is {shown(values)}: it must be three whole numbers.")
@@ -246,9 +241,25 @@ class DualTaskModel(nn.Module):
         needed, known = {"n_features", *widths}, {"n_features", "max_rul", "thresholds", *widths}
         if not isinstance(values, Mapping) or not needed <= set(values) <= known:
             raise InputError(f"model is {shown(values)}: it must hold {', '.join(sorted(known))}, and nothing else.")
-        config = ModelConfig(**{name: _as_tuple(values[name]) for name in widths})
-        told = {name: _as_tuple(values.get(name)) for name in ("max_rul", "thresholds")}
-        return cls(values["n_features"], config, **told)
+        # What comes out of a file has any type: each value is checked here, before it stands for a number.
+        config = ModelConfig(
+            channels=_three_widths("channels", values["channels"]),
+            lstm_hidden=whole("lstm_hidden", values["lstm_hidden"], 1, _WIDEST),
+            attention_heads=whole("attention_heads", values["attention_heads"], 1, _WIDEST),
+            funnel=_three_widths("funnel", values["funnel"]),
+            dropout=within("dropout", values["dropout"], 0, 1),
+        )
+        max_rul, thresholds = values.get("max_rul"), values.get("thresholds")
+        if thresholds is not None and (not isinstance(thresholds, (list, tuple)) or len(thresholds) != 2):
+            raise InputError(f"thresholds is {shown(thresholds)}: it must be two numbers, the larger first.")
+        return cls(
+            whole("n_features", values["n_features"], 1, _WIDEST),
+            config,
+            max_rul=None if max_rul is None else above("max_rul", max_rul, 0),
+            thresholds=None
+            if thresholds is None
+            else Horizon.from_dict({**Horizon().to_dict(), "thresholds": thresholds}).thresholds,
+        )
 
 
 def parameter_counts(model: DualTaskModel) -> dict[str, int]:

@@ -8,32 +8,38 @@ import numpy as np
 import pandas as pd
 
 from rulbook._needs import needed
+from rulbook._check import not_empty
 from rulbook.metrics import rmse
 from rulbook.palette import ACCENT, METHOD_COLORS, OTHERS, use_book_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from rulbook.training import Evaluation
+    from rulbook.evaluation import Evaluation
 
 __all__ = ["learning_curves", "predicted_against_true"]
 
 
-def learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
+def learning_curves(history: pd.DataFrame, *, title: str = "", time_unit: str = "cycle") -> Figure:
     """Losses of both tasks and the validation RMSE over the epochs, with the chosen epoch marked.
 
     Args:
         history: As in :class:`rulbook.training.TrainingResult`.
         title: Put before what the picture says.
+        time_unit: What RUL is counted in, in the singular, as the data's horizon has it.
+
+    Raises:
+        ValueError: If there is no epoch.
     """
     with needed():
         import matplotlib.pyplot as plt
 
+    not_empty("history", history)
     use_book_style()
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6))
     epoch = history["epoch"]
     best = history.iloc[int(history["validation_rmse"].argmin())]
-    left.plot(epoch, history["loss_rul"], color=OTHERS[1], label="RUL loss (cycles²)")
+    left.plot(epoch, history["loss_rul"], color=OTHERS[1], label=f"RUL loss ({time_unit}s²)")
     left.plot(epoch, history["loss_health"], color=OTHERS[0], label="health loss (nats)")
     left.set(yscale="log", xlabel="epoch", ylabel="training loss", title="Both losses, on one logarithmic scale")
     left.legend()
@@ -47,22 +53,27 @@ def learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
         ha="center",
         color=ACCENT,
     )
-    right.set(xlabel="epoch", ylabel="validation RMSE (cycles)", title="Validation engines choose the epoch")
+    right.set(xlabel="epoch", ylabel=f"validation RMSE ({time_unit}s)", title="Validation engines choose the epoch")
     if title:
         figure.suptitle(title)
     return figure
 
 
-def predicted_against_true(evaluation: Evaluation, *, title: str = "") -> Figure:
+def predicted_against_true(evaluation: Evaluation, *, title: str = "", time_unit: str = "cycle") -> Figure:
     """Predicted against true RUL, one dot per engine: above the line is late, the dangerous side.
 
     Args:
         evaluation: One sample per engine, as :func:`rulbook.training.evaluate` gives for ``data.test``.
         title: Put before what the picture says.
+        time_unit: What RUL is counted in, in the singular, as the data's horizon has it.
+
+    Raises:
+        ValueError: If there is no engine, or its true RUL is not known.
     """
     with needed():
         import matplotlib.pyplot as plt
 
+    error = rmse(evaluation.rul, evaluation.true_rul)
     use_book_style()
     late = evaluation.rul > evaluation.true_rul
     top = 1.04 * max(evaluation.rul.max(), evaluation.true_rul.max(), 1.0)
@@ -74,11 +85,10 @@ def predicted_against_true(evaluation: Evaluation, *, title: str = "") -> Figure
         true, predicted = evaluation.true_rul[side], evaluation.rul[side]
         axes.scatter(true, predicted, color=color, marker=marker, label=label, **dots)
     share = 100.0 * float(np.mean(late))
-    error = rmse(evaluation.rul, evaluation.true_rul)
     axes.set(
-        xlabel="true RUL (cycles)",
-        ylabel="predicted RUL (cycles)",
-        title=f"{title + ': ' if title else ''}{share:.0f} % of engines late, RMSE {error:.1f} cycles",
+        xlabel=f"true RUL ({time_unit}s)",
+        ylabel=f"predicted RUL ({time_unit}s)",
+        title=f"{title + ': ' if title else ''}{share:.0f} % of engines late, RMSE {error:.1f} {time_unit}s",
         xlim=(0, top),
         ylim=(0, top),
         aspect="equal",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from rulbook.checkpoint import Checkpoint
 from rulbook.data import HEALTH_CLASSES, Windows, all_windows, last_windows
-from rulbook.data.fleet import require_columns
+from rulbook.data.fleet import require_columns, require_rows
 from rulbook.errors import InputError
 from rulbook.evaluation import first_reading, predict_windows, require_finite_features
 
@@ -41,7 +41,9 @@ def predict(checkpoint: Checkpoint, frame: pd.DataFrame, *, every_cycle: bool = 
         UserWarning: If a z-score is a hundred or more.
     """
     preprocessor, horizon = checkpoint.preprocessor, checkpoint.horizon
-    _require_finite_readings(frame, (*preprocessor.settings, *preprocessor.sensors))
+    columns = (*preprocessor.settings, *preprocessor.sensors)
+    _require_finite_readings(frame, columns)
+    require_rows(frame, columns)
     order = frame.groupby("unit", sort=False).ngroup()
     frame = frame.assign(unit=order).sort_values(["unit", "cycle"], kind="stable").assign(unit=frame["unit"])
     frame = frame.reset_index(drop=True)

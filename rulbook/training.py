@@ -303,6 +303,8 @@ class _Run(ResumableRun):
         # Between 64 and 128 cycles bfloat16 counts in halves: heads and losses stay in float32.
         representation = representation.float()
         rul, health_logits = self.model.heads(representation)
+        if not bool(torch.isfinite(rul).all() & torch.isfinite(health_logits).all()):
+            raise InputError(self._diverged(step, "the network answers NaN or infinity"))
         index = index.to(self.device)
         scale = self.method.rul_scale
         losses = task_losses(
@@ -327,16 +329,16 @@ class _Run(ResumableRun):
         )
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         if not bool(torch.isfinite(norm)):
-            raise InputError(self._diverged(step, losses.tolist(), float(norm)))
+            said = ", ".join(f"{loss:.3g}" for loss in losses.tolist())
+            raise InputError(self._diverged(step, f"losses of {said} have a gradient of norm {float(norm)}"))
         self.optimizer.step()
         self.average.update_parameters(self.model)
         return report
 
-    def _diverged(self, step: int, losses: list[float], norm: float) -> str:
+    def _diverged(self, step: int, what: str) -> str:
         config = self.config
         return (
-            f"the gradient has a norm of {norm} in epoch {self.epoch + 1}, step {step + 1}, where the losses are "
-            f"{losses[0]:.3g} (RUL) and {losses[1]:.3g} (health): training diverged. Lower learning_rate (it is "
+            f"training diverged: in epoch {self.epoch + 1}, step {step + 1}, {what}. Lower learning_rate (it is "
             f"{config.learning_rate:g}){'' if config.precision == 'fp32' else ', or leave precision at fp32'}."
         )
 

@@ -114,3 +114,80 @@ def test_bad_input_is_named():
         DualTaskModel(0)
     with pytest.raises(ValueError, match="dropout is 2"):
         DualTaskModel(14, ModelConfig((4, 4, 4), 4, 2, (4, 4, 4), dropout=2.0))
+
+
+@pytest.mark.parametrize("bias", [-1000.0, 1000.0])
+@pytest.mark.parametrize("training", [True, False])
+def test_predict_clamps_on_both_sides_from_both_modes(model, bias, training):
+    with torch.no_grad():
+        model.rul_head[-1].bias.fill_(bias)
+    model.train(training)
+    rul, _ = model.predict(windows(5))
+    assert rul.tolist() == [0.0 if bias < 0 else 125.0] * 5
+    assert all(module.training == training for module in model.modules())
+    again, _ = model.predict(windows(5), max_rul=90)
+    assert again.tolist() == [0.0 if bias < 0 else 90.0] * 5
+
+
+def test_predict_leaves_each_module_in_the_mode_it_was_in(model):
+    model.train()
+    model.lstm.eval()
+    model.funnel[1].eval()
+    modes = [module.training for module in model.modules()]
+    model.predict(windows(2))
+    assert [module.training for module in model.modules()] == modes
+    with torch.no_grad():
+        model.attention_norm.weight[:] = 1e30  # overflows behind the checks, so that predict raises inside
+        model.funnel[0].weight[:] = 1e30
+    with pytest.raises(ValueError, match="is no number"):
+        model.predict(windows(2))
+    assert [module.training for module in model.modules()] == modes
+
+
+def test_dropout_and_running_averages_are_off_in_predict(model):
+    model.train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    first, second = (model.predict(windows(6))[0] for _ in range(2))
+    assert torch.equal(first, second)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_predict_takes_the_cap_that_the_model_was_told():
+    model = DualTaskModel(14, "compact", max_rul=90).eval()
+    with torch.no_grad():
+        model.rul_head[-1].bias.fill_(1000.0)
+    assert (model.predict(windows(2))[0] == 90).all()
+    assert (model.predict(windows(2), max_rul=130)[0] == 130).all()
+    with pytest.raises(ValueError, match="max_rul is 0"):
+        model.predict(windows(2), max_rul=0)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_a_window_that_is_no_number_is_named(model, value):
+    for place in ((0, 0, 0), (2, 7, 5), (5, 29, 13)):
+        x = windows(6)
+        x[place] = value
+        where = "window {}, cycle {}, feature {}".format(*place)
+        with pytest.raises(ValueError, match=f"x holds {value} in {where}"):
+            model.predict(x)
+    with pytest.raises(ValueError, match=r"x has shape \(3, 30, 13\)"):
+        model.predict(windows(3)[:, :, :13])
+    with pytest.raises(ValueError, match=r"x has shape \(0, 30, 14\)"):
+        model.predict(windows(0))
+
+
+def test_the_last_shared_layer_is_the_last_of_the_funnel(model):
+    weight, bias = model.last_shared_parameters()
+    assert weight is model.funnel[-3].weight
+    assert bias is model.funnel[-3].bias
+    assert tuple(weight.shape) == (32, 48)
+
+
+def test_parameters_of_a_network_of_ones_own_by_hand():
+    counts = parameter_counts(DualTaskModel(5, ModelConfig((4, 6, 2), 3, 2, (7, 8, 9))))
+    assert counts["convolutions"] == 5 * 4 * 3 + 8 + 4 * 6 * 3 + 12 + 6 * 2 * 3 + 4
+    assert counts["lstm"] == 2 * 4 * 3 * (2 + 3 + 2) + 2 * 4 * 3 * (6 + 3 + 2)
+    assert counts["attention"] == 4 * 6 * 7 + 12
+    assert counts["funnel"] == 7 * 7 + 8 * 8 + 9 * 9
+    assert counts["rul_head"] == 10 * 64 + 65 * 32 + 33 * 16 + 17
+    assert counts["health_head"] == 10 * 32 + 33 * 16 + 17 * 3
