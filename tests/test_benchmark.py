@@ -185,7 +185,7 @@ def test_an_interval_has_the_ends_that_its_level_asks_for():
     assert bootstrap_interval(values, level=0.90) == pytest.approx((0.0, 2 / 3))
     assert bootstrap_interval(values, level=0.30) == pytest.approx((1 / 3, 1 / 3))
     assert bootstrap_interval(values, draws=1, seed=1) == bootstrap_interval(values, draws=1, seed=1)
-    # The mean of two groups' means is 0 in 64 of 729 cases (8.8 %), 2/3 or more in 73 (10 %), 5/6 or more in 13 (1.8 %).
+    # The mean of two groups' means: 0 in 64 of 729 cases (8.8 %), 2/3 or more in 73 (10 %), 5/6 or more in 13 (1.8 %).
     grouped = bootstrap_interval([*values, *values], ["a"] * 3 + ["b"] * 3)
     assert grouped == pytest.approx((0.0, 2 / 3))
 
