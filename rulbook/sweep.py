@@ -336,7 +336,7 @@ class _Processes(ThreadPoolExecutor):
     def stop(self) -> None:
         """End the workers at once, in the middle of their runs."""
         self._stopped = True
-        self.shutdown(wait=False, cancel_futures=True)
+        super().shutdown(wait=False, cancel_futures=True)
         self._end_workers()
 
     def _end_workers(self) -> None:

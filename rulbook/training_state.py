@@ -58,6 +58,8 @@ class ResumableRun:
     rows: list[dict[str, float]]
     probes: list[dict[str, float]]
     best: dict[str, Tensor]
+    # Whether best.safetensors still names the fewer epochs that the run had before.
+    lengthened = False
 
     def best_epoch(self) -> int:
         """The chosen epoch so far, counted from 1."""
@@ -138,6 +140,7 @@ class ResumableRun:
             self.optimizer.load_state_dict({"state": state, "param_groups": facts["groups"]})
             self.warmup.load_state_dict(facts["warmup"])
             self.plateau.load_state_dict(facts["plateau"])
+            self.lengthened = facts["config"]["epochs"] != self.config.epochs
             self.epoch, self.rows, self.probes = facts["epoch"], facts["rows"], facts["probes"]
             self._set_random_states(under(tensors, "rng"))
             self._set_further_facts(facts["further"])
@@ -154,10 +157,11 @@ class ResumableRun:
         # With one more epoch behind it, a run that was finished no longer is.
         folder.record.unlink(missing_ok=True)
         write_atomically(folder.history, pd.DataFrame(self.rows).to_csv(index=False))
-        if self.best_epoch() == self.epoch:
+        if (best := self.best_epoch()) == self.epoch or self.lengthened:
             # Nothing of clocks, so that equal runs leave equal files.
-            scores = {name: value for name, value in self.rows[-1].items() if name != "seconds"}
-            facts = {"config": asdict(self.config), "best_epoch": self.epoch, "versions": versions()}
+            scores = {name: value for name, value in self.rows[best - 1].items() if name != "seconds"}
+            facts = {"config": asdict(self.config), "best_epoch": best, "versions": versions()}
+            self.lengthened = False
             save_checkpoint(
                 folder.best,
                 self.best,

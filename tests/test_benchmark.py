@@ -174,3 +174,59 @@ def test_every_committed_record_is_of_a_planned_run():
         assert record["data"]["split"] == planned[name].split
         assert record["data"]["subset"] == planned[name].dataset
         assert json.dumps(record["test"]).count("NaN") == 0
+
+
+def test_an_interval_has_the_ends_that_its_level_asks_for():
+    # The mean of three draws from 0, 0, 1 is 1 in 1 of 27 cases (3.7 %) and at least 2/3 in 7 of 27 (25.9 %): above it
+    # lie more than 2.5 % and less than 5 % of the draws. It is 0 in 8 of 27 (29.6 %).
+    values = [0.0, 0.0, 1.0]
+    assert bootstrap_interval(values) == (0.0, 1.0)
+    assert bootstrap_interval(values, level=0.95) == (0.0, 1.0)
+    assert bootstrap_interval(values, level=0.90) == pytest.approx((0.0, 2 / 3))
+    assert bootstrap_interval(values, level=0.30) == pytest.approx((1 / 3, 1 / 3))
+    assert bootstrap_interval(values, draws=1, seed=1) == bootstrap_interval(values, draws=1, seed=1)
+    # The mean of two groups' means: 0 in 64 of 729 cases (8.8 %), 2/3 or more in 73 (10 %), 5/6 or more in 13 (1.8 %).
+    grouped = bootstrap_interval([*values, *values], ["a"] * 3 + ["b"] * 3)
+    assert grouped == pytest.approx((0.0, 2 / 3))
+
+
+def test_data_sets_count_alike_however_many_their_pairs():
+    rows = [
+        (dataset, method, seed, (level if method == "a" else 1.0) * 10.0)
+        for dataset, level, seeds in (("FD001", 0.5, 5), ("FD002", 2.0, 2))
+        for method in ("a", "b")
+        for seed in range(seeds)
+    ]
+    found = compare(pd.DataFrame(rows, columns=["dataset", "method", "seed", "test_rmse"]), "a", "b")
+    # Half in one data set and twice in the other is no change; over the seven pairs it would be 2^(-3/7) - 1 = -26 %.
+    assert (found.pairs, found.subsets, found.lower) == (7, 2, 5)
+    assert (found.change, found.low, found.high) == pytest.approx((0.0, 0.0, 0.0), abs=1e-12)
+
+
+def test_pairs_without_a_difference_have_no_say_in_the_test():
+    assert wilcoxon_p([0.0, 0.0, 0.0]) == 1.0
+    assert wilcoxon_p([0.0, 1.0, 2.0, 3.0]) == wilcoxon_p([1.0, 2.0, 3.0]) == 0.25
+    assert wilcoxon_p([0.0, -1.0, -2.0]) == wilcoxon_p([-1.0, -2.0]) == 0.5
+
+
+def test_a_damaged_record_is_named(tmp_path):
+    source = next(results.results_folder().glob("benchmark/*/record.json"))
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "record.json").write_bytes(source.read_bytes())
+    assert len(collect(tmp_path)) == 2
+    record = json.loads(source.read_text())
+    for damaged in ("", "[]", json.dumps({**record, "machine": {}}), json.dumps({**record, "last_task_weights": [1]})):
+        (tmp_path / "b" / "record.json").write_text(damaged)
+        with pytest.raises(ValueError, match=r"b/record\.json' is damaged"):
+            collect(tmp_path)
+
+
+def test_every_committed_run_counts_as_finished(capsys):
+    from rulbook.cli import main
+
+    folder = results.results_folder()
+    assert main(["sweep", str(folder / "benchmark.toml"), "--out", str(folder / "benchmark"), "--plan"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == planned_runs()
+    assert sum(line.split()[1] == "finished" for line in lines) == len(list(folder.glob("benchmark/*/record.json")))

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import os
+import signal
 import subprocess
 import sys
+import warnings
+from dataclasses import asdict, dataclass, fields
 
 import pandas as pd
 import pytest
+import torch
 
+import rulbook.data
+from rulbook.checkpoint import load_checkpoint, save_checkpoint
 from rulbook.cli import main
-from rulbook.data import demo_fleet, fleet_from_frame, prepare
-from rulbook.experiments import run_experiment
+from rulbook.data import Horizon, Preprocessor, demo_fleet, fleet_from_frame, load_cmapss, prepare
+from rulbook.evaluation import evaluate
+from rulbook.experiments import config_hash, run_experiment, save_figure
+from rulbook.model import DualTaskModel, ModelConfig
+from rulbook.run_folder import held
+from rulbook.settings import settings_of
 from rulbook.training import TrainingConfig
 
 
@@ -139,3 +151,356 @@ def test_help_teaches_and_loads_no_torch():
 def test_importing_the_package_is_light():
     code = "import sys, rulbook, rulbook.reference, rulbook.metrics, rulbook.schedules; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.fixture
+def small_demo(monkeypatch):
+    monkeypatch.setattr(rulbook.data, "demo_fleet", functools.partial(demo_fleet, engines=6, test_engines=3))
+    return demo_fleet(engines=6, test_engines=3)
+
+
+def model_file(path, fleet, facts, **horizon):
+    """A network that was never trained, as `train` would keep it."""
+    torch.manual_seed(0)
+    config = ModelConfig(channels=(4, 4, 4), lstm_hidden=4, attention_heads=2, funnel=(4, 4, 4))
+    preprocessor = Preprocessor(sensors=fleet.sensors, settings=fleet.settings).fit(fleet.train)
+    model = DualTaskModel(len(preprocessor.sensors), config, initial_rul=110.0)
+    save_checkpoint(path, model.state_dict(), model, preprocessor, Horizon(**horizon), facts)
+    return str(path)
+
+
+def test_a_stopped_run_goes_on_with_resume_and_a_finished_one_is_lengthened(small_demo, tmp_path, capsys):
+    def command(epochs, folder, *more):
+        return main(["train", "--quiet", "--epochs", str(epochs), "--out", str(tmp_path / folder), *more])
+
+    assert command(2, "whole") == 0
+    assert command(1, "parts") == 0
+    assert command(2, "parts") == 2
+    assert "holds a finished run: give another folder" in capsys.readouterr().err
+    assert command(2, "parts", "--resume") == 0
+    whole, parts = (json.loads((tmp_path / name / "record.json").read_text()) for name in ("whole", "parts"))
+    assert (parts["epochs"], parts["test"]) == (2, whole["test"])
+    model = "best.safetensors"
+    assert (tmp_path / "whole" / model).read_bytes() == (tmp_path / "parts" / model).read_bytes()
+    assert command(2, "parts", "--resume", "--seed", "1") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "holds a run with another seed (0, not 1)" in line
+
+
+@pytest.mark.real_data
+def test_a_run_on_one_data_set_does_not_go_on_with_another(small_demo, cmapss_folder, tmp_path, capsys):
+    command = ["train", "--quiet", "--out", str(tmp_path), "--root", str(cmapss_folder)]
+    assert main([*command, "--dataset", "demo", "--epochs", "1"]) == 0
+    (tmp_path / "record.json").unlink()
+    capsys.readouterr()
+    assert main([*command, "--dataset", "FD001", "--epochs", "2", "--resume"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "another data set ('demo', not 'FD001')" in line
+
+
+def test_two_runs_never_share_a_folder(small_demo, tmp_path, capsys):
+    with held(tmp_path / "run"):
+        assert main(["train", "--quiet", "--epochs", "1", "--out", str(tmp_path / "run")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"process {os.getpid()} is training into it" in line
+
+
+@pytest.mark.real_data
+def test_evaluate_takes_data_window_and_cap_from_the_model_and_labels_as_given_on_request(
+    cmapss_folder, tmp_path, capsys
+):
+    fleet = load_cmapss("FD001", cmapss_folder)
+    file = model_file(tmp_path / "m", fleet, {"data": {"subset": "FD001"}}, window=20, max_rul=100)
+    checkpoint = load_checkpoint(file)
+    printed = {}
+    for labels, flags in (("capped", []), ("as given", ["--uncapped"])):
+        assert main(["evaluate", file, "--root", str(cmapss_folder), "--out", str(tmp_path / "p.png"), *flags]) == 0
+        printed[labels] = capsys.readouterr().out
+        assert f"FD001: 100 test engines, labels {labels}" in printed[labels]
+    data = prepare(fleet, window=20, max_rul=100)
+    for labels, windows in (("capped", data.test), ("as given", data.test.capped_at(None))):
+        # The statistics of the file, not those of the split.
+        table = checkpoint.preprocessor.transform(fleet.test)
+        windows = type(windows)(**{**vars_of(windows), "rows": table})
+        scores = evaluate(checkpoint.model, windows, max_rul=100.0).scores()
+        assert f"RMSE             {scores['rmse']:8.2f} cycles" in printed[labels]
+        assert f"NASA score       {scores['nasa_score']:8.1f}" in printed[labels]
+    assert printed["capped"] != printed["as given"]
+
+
+def vars_of(windows):
+    return {field.name: getattr(windows, field.name) for field in fields(windows)}
+
+
+def test_predict_takes_window_and_cap_from_the_model(tmp_path, capsys):
+    fleet = demo_fleet(engines=3, test_engines=2)
+    fleet.test.to_csv(tmp_path / "mine.csv", index=False)
+    lengths = fleet.test.groupby("unit")["cycle"].size()
+    for window, cap in ((20, 100.0), (40, 130.0)):
+        file = model_file(tmp_path / "m", fleet, {}, window=window, max_rul=cap)
+        assert main(["predict", file, str(tmp_path / "mine.csv"), "--every-cycle"]) == 0
+        rul = [float(line.split(",")[2]) for line in capsys.readouterr().out.splitlines()[1:]]
+        assert len(rul) == (lengths - window + 1).clip(lower=1).sum()
+        # The network says about 110, wherever it looks.
+        assert max(rul) <= cap
+        assert (max(rul) == cap) == (cap < 110)
+
+
+@pytest.mark.parametrize("facts", [{"data": {"subset": "own"}}, {}, {"data": 3}, {"data": {"subset": ["FD001"]}}])
+def test_a_model_of_an_own_fleet_says_that_its_engines_are_in_no_file_here(tmp_path, capsys, facts):
+    file = model_file(tmp_path / "m", demo_fleet(engines=3, test_engines=2), facts)
+    assert main(["evaluate", file]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a fleet of your own, and there is no file here with its test engines" in line
+    assert "--dataset" in line
+    assert main(["evaluate", file, "--dataset", "demo", "--out", str(tmp_path / "p.png")]) == 0
+
+
+@pytest.mark.parametrize("name", ["noext", "p.png", "p.svg"])
+def test_the_picture_is_where_evaluate_says(tmp_path, capsys, name):
+    file = model_file(tmp_path / "m", demo_fleet(engines=3, test_engines=2), {"data": {"subset": "demo"}})
+    assert main(["evaluate", file, "--out", str(tmp_path / name)]) == 0
+    assert f"picture: {tmp_path / name}\n" in capsys.readouterr().out
+    assert (tmp_path / name).read_bytes().startswith(b"<?xml" if name == "p.svg" else b"\x89PNG")
+    assert {path.name for path in tmp_path.iterdir()} == {"m", name}
+
+
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        (".", "is a folder: name a file"),
+        ("", "--out is '': it must name a place"),
+        ("  ", "it must name a place"),
+        ("p.doc", "ends in .doc: it must end in one of"),
+        ("there/p.png", "while writing p.png in 'there'"),
+        ("/dev/full", "No space left on device while writing full in '/dev'"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_named_in_one_line(tmp_path, monkeypatch, capsys, out, words):
+    monkeypatch.chdir(tmp_path)
+    fleet = demo_fleet(engines=3, test_engines=2)
+    file = model_file(tmp_path / "m", fleet, {"data": {"subset": "demo"}})
+    fleet.test.to_csv("mine.csv", index=False)
+    (tmp_path / "there").write_text("no folder")
+    commands = [["evaluate", file], *([["predict", file, "mine.csv"]] if out != "p.doc" else [])]
+    for command in commands:
+        expected = words if command[0] == "evaluate" or "png" not in words else "while writing p.png in 'there'"
+        assert main([*command, "--out", out]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert expected in line
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m", "mine.csv", "there"]
+    assert main(["train", "--epochs", "1", "--quiet", "--out", str(tmp_path / "there" / "run")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / "there" / "run") in line
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--seed", "4294967296"], "seed is 4294967296: it must be at most 4,294,967,295"),
+        (["--learning-rate", "1e300"], "learning_rate is 1e+300: it must be at most"),
+        (["--learning-rate", "nan"], "learning_rate is nan"),
+        (["--clip-norm", "inf"], "clip_norm is inf"),
+        (["--out", ""], "--out is ''"),
+    ],
+)
+def test_options_out_of_range_are_refused_in_our_own_words(tmp_path, monkeypatch, capsys, option, words):
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *option]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_setting_of_a_run_is_an_option_and_reaches_it(monkeypatch, tmp_path, capsys):
+    others = {
+        setting.name: {"method": "grace", "preset": "paper"}.get(setting.name) or different(setting)
+        for setting in settings_of(TrainingConfig)
+    }
+    given = []
+    monkeypatch.setattr(
+        "rulbook.experiments.run_experiment", lambda data, config, folder, **_: given.append(config) or sys.exit(0)
+    )
+    options = [word for name, value in others.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    with pytest.raises(SystemExit):
+        main(["train", "--out", str(tmp_path / "run"), *options])
+    assert asdict(given[0]) == others
+    with pytest.raises(SystemExit):
+        main(["train", "--out", str(tmp_path / "run")])
+    assert given[1] == TrainingConfig()
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    for setting in settings_of(TrainingConfig):
+        assert f"--{setting.name.replace('_', '-')} " in told
+        assert f"(default {setting.default})" in told
+    for file in ("best.safetensors", "state.safetensors", "history.csv", "record.json"):
+        assert file in told
+
+
+def different(setting):
+    if setting.choices or setting.kind is str:
+        return "bf16"
+    return {bool: not setting.default, int: (setting.default or 0) + 2, float: (setting.default or 0) / 2}[setting.kind]
+
+
+def test_settings_are_read_off_a_class_with_their_types_and_descriptions():
+    @dataclass
+    class Some:
+        """Some.
+
+        Attributes:
+            first: How many, in
+                two lines; see :mod:`there`.
+            second: Whether.
+
+        Notes:
+            third: no.
+        """
+
+        first: int | None = None
+        second: bool = True
+
+    first, second = settings_of(Some)
+    assert (first.kind, first.optional, first.help) == (int, True, "How many, in two lines; see there")
+    assert (second.kind, second.default, second.help) == (bool, True, "Whether")
+    assert first.read(None) is None
+    with pytest.raises(ValueError, match="second is None: it must be true or false"):
+        second.read(None)
+
+    @dataclass
+    class Other:
+        field: dict[str, int]
+
+    with pytest.raises(TypeError, match="field is of type"):
+        settings_of(Other)
+
+
+def fails_with(error):
+    def fail(_):
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (KeyError("inner"), 70, "rulbook predict: KeyError: 'inner'. This is a fault of rulbook's own: RULBOOK_TRACE"),
+        (RuntimeError("a\nb\n"), 70, "rulbook predict: RuntimeError: a b. This is a fault"),
+        (AssertionError(), 70, "rulbook predict: AssertionError: without a word. This is a fault"),
+        (RecursionError("deep"), 70, "rulbook predict: RecursionError: deep."),
+        (OSError(28, "No space left on device"), 2, "rulbook predict: No space left on device\n"),
+        (
+            FileNotFoundError(2, "No such file or directory", "x"),
+            2,
+            "rulbook predict: No such file or directory: 'x'\n",
+        ),
+        (ImportError("torch is missing:\ninstall it"), 2, "rulbook predict: torch is missing: install it\n"),
+        (KeyboardInterrupt(), 130, "rulbook predict: stopped by SIGINT.\n"),
+        (BrokenPipeError(32, "Broken pipe"), 141, ""),
+    ],
+)
+def test_whatever_goes_wrong_is_one_line(monkeypatch, capsys, error, code, line):
+    monkeypatch.delenv("RULBOOK_TRACEBACK", raising=False)
+    monkeypatch.setattr("rulbook.cli._predict", fails_with(error))
+    assert main(["predict", "model", "table"]) == code
+    told = capsys.readouterr().err
+    assert told.startswith(line)
+    assert told.count("\n") == (1 if line else 0)
+
+
+def test_the_traceback_of_our_own_fault_is_there_for_whoever_asks(monkeypatch, capsys):
+    monkeypatch.setattr("rulbook.cli._predict", fails_with(KeyError("inner")))
+    monkeypatch.setenv("RULBOOK_TRACEBACK", "1")
+    assert main(["predict", "model", "table"]) == 70
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_in_one_line_and_ours_is_handed_back(monkeypatch, capsys, number):
+    before = signal.getsignal(number)
+    monkeypatch.setattr("rulbook.cli._train", lambda _: signal.raise_signal(number))
+    assert main(["train"]) == 128 + number
+    assert capsys.readouterr().err == (
+        f"rulbook train: stopped by {number.name}. The same command with --resume goes on after the last whole epoch.\n"
+    )
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_is_ignored_stays_ignored(monkeypatch, capsys):
+    # As nohup asks for.
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        monkeypatch.setattr("rulbook.cli._train", lambda _: signal.raise_signal(signal.SIGHUP) or 0)
+        assert main(["train"]) == 0
+        assert capsys.readouterr().err == ""
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_warning_is_told_once_and_on_one_line(monkeypatch, capsys):
+    def warns(_):
+        for _ in range(3):
+            warnings.warn("odd\n  rows", stacklevel=1)
+        return 0
+
+    monkeypatch.setattr("rulbook.cli._predict", warns)
+    assert main(["predict", "model", "table"]) == 0
+    assert capsys.readouterr().err == "rulbook: warning: odd rows\n"
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(tmp_path):
+    fleet = demo_fleet(engines=3, test_engines=2)
+    file = model_file(tmp_path / "m", fleet, {})
+    fleet.test.to_csv(tmp_path / "mine.csv", index=False)
+    command = [sys.executable, "-m", "rulbook.cli", "predict", file, str(tmp_path / "mine.csv"), "--every-cycle"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+@pytest.mark.real_data
+def test_files_with_other_line_ends_are_loaded_on_request(cmapss_folder, tmp_path, capsys):
+    for part in ("train", "test", "RUL"):
+        content = (cmapss_folder / f"{part}_FD001.txt").read_bytes()
+        (tmp_path / f"{part}_FD001.txt").write_bytes(content.replace(b"\r\n", b"\n").replace(b" \n", b"\n"))
+    command = ["data", "--root", str(tmp_path), "--dataset", "FD001"]
+    assert main(command) == 2
+    assert "differs from NASA's file" in capsys.readouterr().err
+    assert main([*command, "--no-verify"]) == 0
+    told = capsys.readouterr()
+    assert all(line.startswith("rulbook: warning: ") for line in told.err.splitlines())
+    assert next(line for line in told.out.splitlines() if line.startswith("FD001")).split()[1:4] == [
+        "100",
+        "100",
+        "20,631",
+    ]
+
+
+def test_the_hash_of_a_run_changes_with_whatever_decides_it():
+    config, facts = TrainingConfig(), {"subset": "demo", "seed": 0}
+    found = {config_hash(config, facts)}
+    for name, value in {"seed": 1, "epochs": 31, "method": "gaba", "clip_norm": 2.0}.items():
+        found.add(config_hash(TrainingConfig(**{name: value}), facts))
+    found.add(config_hash(config, {**facts, "seed": 1}))
+    assert len(found) == 6
+    assert config_hash(config, dict(reversed(facts.items()))) == config_hash(config, facts)
+    assert all(len(digits) == 12 for digits in found)
+
+
+def test_a_picture_lets_go_of_its_figure_even_where_it_fails(tmp_path):
+    import matplotlib.pyplot as plt
+
+    for name in ("p.png", "p.nothing"):
+        figure, _ = plt.subplots()
+        if name == "p.png":
+            save_figure(figure, tmp_path / name)
+        else:
+            with pytest.raises(ValueError, match=r"ends in \.nothing"):
+                save_figure(figure, tmp_path / name)
+        assert not plt.fignum_exists(figure.number)
+    assert [path.name for path in tmp_path.iterdir()] == ["p.png"]
