@@ -39,19 +39,22 @@ EXTRA_OF_PACKAGE = {
 
 EXTRA_OF_MODULE = {
     "rulbook.data": "predict",
+    "rulbook.blueprint": "predict",
     "rulbook.checkpoint": "predict",
     "rulbook.evaluation": "predict",
     "rulbook.history": "predict",
+    "rulbook.model": "predict",
     "rulbook.prediction": "predict",
     "rulbook.benchmark": "train",
     "rulbook.experiments": "train",
+    "rulbook.methods": "train",
     "rulbook.plots": "train",
     "rulbook.sweep": "train",
     "rulbook.training": "train",
     "rulbook.widgets": "figures",
     "rulbook.interop": "torchjd",
 }
-"""Modules that need more than the package that is missed first: the extra that is enough for the whole of them."""
+"""Modules that need more than the package that is missed first: the extra that is enough for what they are for."""
 
 
 class MissingExtraError(ModuleNotFoundError):

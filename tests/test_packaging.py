@@ -189,18 +189,23 @@ def test_imports_inside_of_functions_say_what_to_install():
     assert [line for line in loose if not line.startswith(("rulbook/exercises/chapter", "rulbook/sweep.py"))] == []
 
 
-def test_the_command_says_it_in_one_line(tmp_path):
+@pytest.mark.parametrize(
+    ("extra", "args"),
+    [
+        ("train|predict", ["train", "--dataset", "demo"]),
+        ("predict", ["predict", "no.safetensors", "no.csv"]),
+        ("class", ["exercises", "export", "--to", "class"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_command_says_it_in_one_line(tmp_path, extra, args):
     code = "from rulbook.cli import main; sys.exit(main(sys.argv[2:]))"
-    commands = {
-        "train": ["train", "--dataset", "demo"],
-        "predict": ["predict", "no.safetensors", "no.csv"],
-        "exercises": ["exercises", "export", "--to", str(tmp_path / "class")],
-    }
-    for command, args in commands.items():
-        told = run_without(ALL_PACKAGES, code, *args, folder=tmp_path)
-        assert told.returncode == 2
-        assert re.fullmatch(rf"rulbook {command}: \S+ {SENTENCE}\n", told.stderr), told.stderr
-        assert told.stdout == ""
+    told = run_without(ALL_PACKAGES, code, *args, folder=tmp_path)
+    assert told.returncode == 2
+    assert re.fullmatch(rf"rulbook(?: {args[0]})?: \S+ {SENTENCE}\n", told.stderr), told.stderr
+    assert re.search(rf"\[({extra})\]", told.stderr)
+    assert told.stdout == ""
+    assert list(tmp_path.iterdir()) == []
 
 
 NUMPY_ALONE = """
