@@ -255,9 +255,10 @@ def _refuse_numbers_as_text(frame: pd.DataFrame, column: Any, taken: Sequence[An
     alike = values.map(lambda value: (isinstance(value, str) and _is_nearly_number(value)) or is_number(value))
     if meaning(column) is None and not alike.any():
         return
-    odd = frame[column].astype(object).map(lambda value: not is_number(value)).to_numpy().argmax()
+    plain = frame[column].astype(object)
+    odd = int(plain.map(lambda value: not is_number(value)).to_numpy().argmax())
     raise InputError(
-        f"frame holds {shown(frame[column].astype(object).iloc[odd])} in column {column}, {where_in(frame, int(odd))}: numbers are "
+        f"frame holds {shown(plain.iloc[odd])} in column {column}, {where_in(frame, odd)}: numbers are "
         f"wanted, and its type is {frame[column].dtype}. Make it numbers (pandas.to_numeric), or name the sensors "
         "without it."
     )
@@ -310,10 +311,10 @@ def _tidy(table: pd.DataFrame, columns: Columns, source: str) -> tuple[pd.DataFr
     kept = columns.rename(table, source)
     require_rows(kept, (*columns.setting_names, *columns.sensor_names), source)
     units = kept["unit"].to_numpy()
-    appearing = pd.unique(kept["unit"])
+    appearing = kept["unit"].unique()
     together = int((units[1:] != units[:-1]).sum()) + 1 == len(appearing)
     # Mixed rows have an order if the numbers of their engines rise; of names nobody knows how their owner sorts them.
-    rises = pd.api.types.is_numeric_dtype(kept["unit"]) and bool((np.diff(appearing.astype(np.float64)) > 0).all())
+    rises = pd.api.types.is_numeric_dtype(kept["unit"]) and pd.Index(appearing).is_monotonic_increasing
     return _in_order(kept, source), together or rises
 
 
@@ -363,16 +364,16 @@ def _units(units: pd.Series, source: str) -> NDArray[Any]:
     if set(kinds) != {"text"}:
         examples = " and ".join(map(shown, kinds.values()))
         raise InputError(f"{source} names engines by {examples}: whole numbers or text are wanted, one kind for all.")
-    named = [one.strip() for one in values]
+    names = [one.strip() for one in values]
     # Numbers that became text because of one word among them: that word is a slip, and 10A and 11 are names.
-    numbers = [one for one in named if is_number(one)]
-    words = [one for one in named if not any(char.isdigit() for char in one)]
-    if numbers and words:
+    numeric = [one for one in names if is_number(one)]
+    words = [one for one in names if not any(char.isdigit() for char in one)]
+    if numeric and words:
         raise InputError(
-            f"{source} names engines by {shown(words[0])} and {shown(numbers[0])}: numbers or names are wanted, one "
+            f"{source} names engines by {shown(words[0])} and {shown(numeric[0])}: numbers or names are wanted, one "
             "kind for all."
         )
-    return np.array(named, dtype=object)
+    return np.array(names, dtype=object)
 
 
 def _test_rul(given: Any, units: NDArray[Any], rises: bool) -> NDArray[np.float64]:

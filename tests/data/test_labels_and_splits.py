@@ -111,3 +111,21 @@ def test_cutting_short_engines():
     assert cut["source_unit"].tolist() == [7, 7, 3]
     with pytest.raises(ValueError, match="cuts is 0"):
         cut_engines(TWO, seed=0, cuts=0)
+
+
+def test_cycles_must_rise_not_merely_change():
+    for cycles in ([1, 1, 2], [1, 2, 2], [2, 1, 3]):
+        with pytest.raises(ValueError, match="cycles must rise"):
+            engine_runs(pd.DataFrame({"unit": 1, "cycle": cycles}))
+
+
+def test_cuts_of_nothing_and_at_the_edges_of_their_arguments():
+    nothing, rul = cut_engines(TWO.iloc[:0], seed=0)
+    assert (len(nothing), len(rul), "source_unit" in nothing) == (0, 0, True)
+    kept, rul = cut_engines(
+        pd.DataFrame({"unit": 1, "cycle": range(1, 101)}), seed=0, cuts=50, shortest=90, longest_rul=4
+    )
+    assert (rul.min(), rul.max(), engine_runs(kept).length.min()) == (1, 4, 96)
+    for wrong in ({"shortest": 0}, {"longest_rul": 0}, {"seed": -1}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            cut_engines(TWO, **{"seed": 0, **wrong})
