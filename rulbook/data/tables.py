@@ -193,6 +193,7 @@ def _take_columns(
         chosen = _listed("sensors", sensors, frame, taken)
     answers = _answers(frame, Columns(roles["unit"], roles["cycle"], (), tuple(chosen)))
     said = {one: why for one in chosen if (why := by_name(one)) is not None}
+    hidden = _answers(frame, Columns(roles["unit"], roles["cycle"], (), tuple(chosen_settings)))
     if sensors is None:
         left_out |= answers
         chosen = [one for one in chosen if one not in answers]
@@ -216,6 +217,10 @@ def _take_columns(
             f"{name}: sensor {one} {why}. A model that sees it is right here and nowhere else."
             for one, why in {**said, **answers}.items()
         ]
+    words += [
+        f"{name}: setting {one} {why}: conditions told by it are no operating conditions."
+        for one, why in hidden.items()
+    ]
     if guessed or columns.left_out:
         words.append(f"{name}: columns were taken as follows. Name them to have it otherwise.\n{columns}")
     if settings is None and not chosen_settings:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rulbook.data import cap, cut_engines, engine_runs, health_labels, rul_labels, split_engines
+from rulbook.errors import InputError
 
 TWO = pd.DataFrame({"unit": [7, 7, 7, 3, 3], "cycle": [1, 2, 3, 1, 2], "x": [0.0, 1.0, 2.0, 3.0, 4.0]})
 
@@ -129,3 +130,23 @@ def test_cuts_of_nothing_and_at_the_edges_of_their_arguments():
     for wrong in ({"shortest": 0}, {"longest_rul": 0}, {"seed": -1}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             cut_engines(TWO, **{"seed": 0, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: rul_labels(TWO, last_rul=["a", "b"]), r"last_rul is \['a', 'b'\]"),
+        (lambda: rul_labels(TWO, last_rul=[[1, 2], [3, 4]]), r"last_rul has shape \(2, 2\)"),
+        (lambda: health_labels([1.0], (80, float("nan"))), r"thresholds\[1\] is nan"),
+        (lambda: split_engines([1, "a", None]), "units is .*one kind for all"),
+        (lambda: split_engines([1, 2], fraction=float("nan")), "fraction is nan"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_labels_and_splits_refuse_by_name(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_last_rul_as_a_column_is_one_for_each_engine():
+    assert rul_labels(TWO, last_rul=np.array([[10], [100]])).tolist() == [12, 11, 10, 101, 100]

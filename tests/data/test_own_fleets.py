@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from owntables import machines
+from owntables import cycles_left, machines
 
 from rulbook.data import Columns, Horizon, demo_fleet, engine_runs, fleet_from_frame, prepare, rul_labels
 
@@ -369,3 +369,16 @@ def test_labels_are_those_of_the_plain_rule_whatever_the_order():
     got = zip(data.train.unit.tolist(), data.train.cycle.tolist(), data.train.rul.tolist(), strict=True)
     assert list(got) == expected
     assert rul_labels(fleet.train).tolist() == [life - end for life in (25, 18, 31) for end in range(1, life + 1)]
+
+
+def test_gaps_in_the_cycles_are_told():
+    fleet = demo_fleet(engines=5, test_engines=2)
+    seventh = fleet.train[fleet.train["cycle"] % 7 == 1].reset_index(drop=True)
+    with pytest.warns(UserWarning, match=r"4 of 4 training engines lack cycles between first and last \(.*counts rows"):
+        prepare(type(fleet)("mine", seventh, fleet.test, fleet.test_rul), window=5)
+
+
+def test_a_setting_that_gives_the_answer_away_is_named():
+    table = machines((40, 55, 60, 48, 70, 44, 51)).assign(stage=lambda t: np.digitize(cycles_left(t), [10, 25]))
+    with pytest.warns(UserWarning, match="setting stage is determined by the cycles that are left"):
+        fleet_from_frame(table, settings=["setting_1", "stage"], sensors=["s1", "s2"])
