@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rulbook._check import above, finite, flat, same_length
+from rulbook._check import above, finite, finite_number, flat, same_length, shown
 from rulbook.data.facts import HEALTH_THRESHOLDS, MAX_RUL
 from rulbook.data.fleet import engine_runs
 from rulbook.errors import InputError
@@ -34,8 +34,15 @@ def rul_labels(frame: pd.DataFrame, *, last_rul: ArrayLike = 0) -> NDArray[np.fl
         ValueError: If ``last_rul`` is negative, not finite, or does not match the engines.
     """
     runs = engine_runs(frame)
-    left = np.asarray(last_rul, dtype=np.float64)
+    try:
+        left = np.asarray(last_rul, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"last_rul is {shown(last_rul)}: it must be a number, or one for each engine.") from error
     finite("last_rul", left)
+    if left.ndim == 2 and left.shape[1] == 1:
+        left = left.reshape(-1)
+    if left.ndim > 1:
+        raise InputError(f"last_rul has shape {left.shape}: it must be a number, or one for each engine.")
     if left.ndim == 0:
         left = np.full(len(runs.units), left)
     same_length("last_rul", left, "the list of engines", runs.units)
@@ -64,8 +71,11 @@ def health_labels(rul: ArrayLike, thresholds: tuple[float, float] = HEALTH_THRES
     Raises:
         ValueError: If the thresholds do not fall or a value is not finite.
     """
-    normal, critical = thresholds
-    if not normal > critical:
+    try:
+        normal, critical = thresholds
+    except (TypeError, ValueError) as error:
+        raise InputError(f"thresholds is {shown(thresholds)}: it must be two numbers, the larger first.") from error
+    if not finite_number("thresholds[0]", normal) > finite_number("thresholds[1]", critical):
         raise InputError(f"thresholds is {thresholds}: the first must be greater than the second.")
     y = flat("rul", rul)
     return (y <= normal).astype(np.int64) + (y <= critical)

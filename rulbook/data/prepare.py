@@ -201,6 +201,15 @@ def _tell_what_is_missing(fleet: Fleet, train: Windows, horizon: Horizon) -> Non
             "Give a shorter window to see more of them.",
             stacklevel=3,
         )
+    first, last = (fleet.train["cycle"].to_numpy()[rows] for rows in (runs.first, runs.last))
+    gaps = runs.units[chosen & (last - first + 1 != runs.length)]
+    if len(gaps):
+        named = ", ".join(map(str, gaps[:5])) + (", …" if len(gaps) > 5 else "")
+        warnings.warn(
+            f"{len(gaps)} of {chosen.sum()} training engines lack {horizon.time_unit}s between first and last "
+            f"({named}): a window counts rows, so that it reaches further back there.",
+            stacklevel=3,
+        )
     never = [name for label, name in enumerate(HEALTH_CLASSES) if not (train.health == label).any()]
     if never and len(train):
         upper, lower = horizon.thresholds

@@ -263,11 +263,15 @@ class Preprocessor:
         for name in ("sensors", "settings", "telling_"):
             if not isinstance(state[name], (list, tuple)) or not all(isinstance(one, str) for one in state[name]):
                 raise InputError(f"state holds {name} = {shown(state[name])}: it must be a list of names.")
+        wanted, seed = state["n_conditions"], state["random_state"]
+        for name, number in (("n_conditions", 1 if wanted is None else wanted), ("random_state", seed)):
+            if not isinstance(number, int) or isinstance(number, bool):
+                raise InputError(f"state holds {name} = {shown(number)}: it must be a whole number.")
         made = cls(
-            n_conditions=state["n_conditions"],
+            n_conditions=wanted,
             sensors=tuple(state["sensors"]),
             settings=tuple(state["settings"]),
-            random_state=state["random_state"],
+            random_state=seed,
         )
         conditions = len(state["means_"]) if isinstance(state["means_"], list) else 0
         shapes = {

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rulbook._check import finite_number, whole
+from rulbook._check import finite_number, shown, whole
 from rulbook.data.facts import MAX_RUL, WINDOW
 from rulbook.data.fleet import engine_runs
 from rulbook.data.horizon import Horizon
@@ -39,7 +39,10 @@ def split_engines(units: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> 
     Raises:
         ValueError: If ``fraction`` does not lie in [0, 1), or one engine must be held out and there is only one.
     """
-    engines = np.unique(np.asarray(units))
+    try:
+        engines = np.unique(np.asarray(units))
+    except TypeError as error:
+        raise InputError(f"units is {shown(units)}: engines must be numbers or text, one kind for all.") from error
     whole("seed", seed, 0)
     if not 0 <= finite_number("fraction", fraction) < 1:
         raise InputError(f"fraction is {fraction}: it must be at least 0 and below 1.")

@@ -193,6 +193,7 @@ def _take_columns(
         chosen = _listed("sensors", sensors, frame, taken)
     answers = _answers(frame, Columns(roles["unit"], roles["cycle"], (), tuple(chosen)))
     said = {one: why for one in chosen if (why := by_name(one)) is not None}
+    hidden = _answers(frame, Columns(roles["unit"], roles["cycle"], (), tuple(chosen_settings)))
     if sensors is None:
         left_out |= answers
         chosen = [one for one in chosen if one not in answers]
@@ -216,6 +217,10 @@ def _take_columns(
             f"{name}: sensor {one} {why}. A model that sees it is right here and nowhere else."
             for one, why in {**said, **answers}.items()
         ]
+    words += [
+        f"{name}: setting {one} {why}: conditions told by it are no operating conditions."
+        for one, why in hidden.items()
+    ]
     if guessed or columns.left_out:
         words.append(f"{name}: columns were taken as follows. Name them to have it otherwise.\n{columns}")
     if settings is None and not chosen_settings:
@@ -251,13 +256,14 @@ def _sensors_among(frame: pd.DataFrame, taken: Sequence[Any], left_out: dict[Any
 
 def _refuse_numbers_as_text(frame: pd.DataFrame, column: Any, taken: Sequence[Any]) -> None:
     """Refuse text that should have been numbers: a column that is half read would be gone without a word."""
-    values = frame[column].dropna()
+    values = frame[column].dropna().astype(object)
     alike = values.map(lambda value: (isinstance(value, str) and _is_nearly_number(value)) or is_number(value))
     if meaning(column) is None and not alike.any():
         return
-    odd = frame[column].map(lambda value: not is_number(value)).to_numpy().argmax()
+    plain = frame[column].astype(object)
+    odd = int(plain.map(lambda value: not is_number(value)).to_numpy().argmax())
     raise InputError(
-        f"frame holds {shown(frame[column].iloc[odd])} in column {column}, {where_in(frame, int(odd))}: numbers are "
+        f"frame holds {shown(plain.iloc[odd])} in column {column}, {where_in(frame, odd)}: numbers are "
         f"wanted, and its type is {frame[column].dtype}. Make it numbers (pandas.to_numeric), or name the sensors "
         "without it."
     )
@@ -306,13 +312,15 @@ def _plain_label(label: Any) -> Label:
 
 
 def _tidy(table: pd.DataFrame, columns: Columns, source: str) -> tuple[pd.DataFrame, bool]:
-    """The table under a fleet's names, in order; and whether the engines stood together, or at least rise."""
+    """The table under a fleet's names, in order; and whether the order of its engines leaves no doubt."""
     kept = columns.rename(table, source)
     require_rows(kept, (*columns.setting_names, *columns.sensor_names), source)
     units = kept["unit"].to_numpy()
-    appearing = pd.unique(kept["unit"])
+    appearing = kept["unit"].unique()
     together = int((units[1:] != units[:-1]).sum()) + 1 == len(appearing)
-    return _in_order(kept, source), together or bool((pd.Series(appearing).rank().diff().dropna() > 0).all())
+    # Mixed rows have an order if the numbers of their engines rise; of names nobody knows how their owner sorts them.
+    rises = pd.api.types.is_numeric_dtype(kept["unit"]) and pd.Index(appearing).is_monotonic_increasing
+    return _in_order(kept, source), together or rises
 
 
 def _in_order(frame: pd.DataFrame, source: str) -> pd.DataFrame:
@@ -361,7 +369,16 @@ def _units(units: pd.Series, source: str) -> NDArray[Any]:
     if set(kinds) != {"text"}:
         examples = " and ".join(map(shown, kinds.values()))
         raise InputError(f"{source} names engines by {examples}: whole numbers or text are wanted, one kind for all.")
-    return np.array([one.strip() for one in values], dtype=object)
+    names = [one.strip() for one in values]
+    # Numbers that became text because of one word among them: that word is a slip, and 10A and 11 are names.
+    numeric = [one for one in names if is_number(one)]
+    words = [one for one in names if not any(char.isdigit() for char in one)]
+    if numeric and words:
+        raise InputError(
+            f"{source} names engines by {shown(words[0])} and {shown(numeric[0])}: numbers or names are wanted, one "
+            "kind for all."
+        )
+    return np.array(names, dtype=object)
 
 
 def _test_rul(given: Any, units: NDArray[Any], rises: bool) -> NDArray[np.float64]:
@@ -414,7 +431,9 @@ def _by_engine(given: Any, units: NDArray[Any]) -> dict[Any, Any] | None:
             other = next(column for column in given.columns if column != named[0])
             given = given.set_index(named[0])[other]
             if given.index.has_duplicates:
-                raise InputError(f"test_rul names engine {shown(given.index[given.index.duplicated()][0])} twice.")
+                raise InputError(
+                    f"test_rul names engine {shown(given.index[given.index.duplicated()].tolist()[0])} twice."
+                )
             return dict(given.items())
     if isinstance(given, pd.DataFrame) and given.shape[1] == 1:
         given = given.iloc[:, 0]
@@ -432,7 +451,7 @@ def _by_engine(given: Any, units: NDArray[Any]) -> dict[Any, Any] | None:
     if not set(labels) & set(units.tolist()):
         return None
     if given.index.has_duplicates:
-        raise InputError(f"test_rul names engine {shown(given.index[given.index.duplicated()][0])} twice.")
+        raise InputError(f"test_rul names engine {shown(given.index[given.index.duplicated()].tolist()[0])} twice.")
     return dict(given.items())
 
 
@@ -450,5 +469,5 @@ def _one_column(given: Any) -> list[Any]:
         values = values.reshape(-1)
     if values.ndim != 1:
         raise InputError(f"test_rul has shape {values.shape}: one number for each test engine is wanted.")
-    # A list keeps what NumPy would have turned into text: 12 beside "x".
-    return list(given) if isinstance(given, (list, tuple)) and values.dtype.kind not in "iuf" else values.tolist()
+    # A list keeps what NumPy would have turned into something else: 12 beside "x", or True.
+    return list(given) if isinstance(given, (list, tuple)) and np.ndim(given) == 1 else list(values.tolist())

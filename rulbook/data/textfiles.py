@@ -101,7 +101,8 @@ def _cmapss(plain: bytes, source: str) -> RawTable:
     elif (counts[lines - 1] != len(COLUMNS)).any() or plain.translate(None, _NUMBERS_ONLY):
         fault = _first_fault(plain)
     # Splitting at single spaces, as NASA writes them, takes half the time of splitting at any white space.
-    for separator, trailing in ((" ", _TRAILING), (r"\s+", ())):
+    as_nasa = (" ", _TRAILING) if plain.count(b" ") == (len(COLUMNS) + 1) * len(lines) else None
+    for separator, trailing in filter(None, (as_nasa, (r"\s+", ()))):
         if fault:
             break
         names = [*COLUMNS, *trailing]
@@ -286,6 +287,7 @@ def _text_table(plain: bytes, source: str) -> RawTable:
     labels = [name or f"Unnamed: {index}" for index, name in enumerate(names)]
     if not lines.size:
         return RawTable(pd.DataFrame(columns=labels), source, lines)
+    decimal = _decimal(body, separator, source)
     try:
         frame = pd.read_csv(
             io.BytesIO(body),
@@ -295,7 +297,7 @@ def _text_table(plain: bytes, source: str) -> RawTable:
             index_col=False,
             skipinitialspace=True,
             low_memory=False,
-            decimal=_decimal(body, separator, source),
+            decimal=decimal,
         )
     except ValueError as error:
         raise InputError(f"{source} is no CSV: {' '.join(str(error).split())}.") from error
@@ -331,7 +333,7 @@ def _fields(line: str, separator: str) -> list[str]:
 
 def _separator(header: str, body: bytes) -> str:
     """What stands between the names: whatever gives most of them, and as many as the next line has fields."""
-    second = body[: max(body.find(b"\n"), 0) or len(body)].decode("utf-8")
+    second = body.lstrip(b"\n").partition(b"\n")[0].decode("utf-8")
     counts = {sign: len(_fields(header, sign)) for sign in _SEPARATORS}
     fitting = {sign: count for sign, count in counts.items() if count > 1 and len(_fields(second, sign)) == count}
     counts = fitting or counts
@@ -423,9 +425,7 @@ def _decimal(body: bytes, separator: str, source: str) -> str:
     if not commas:
         return "."
     if re.search(rb"(?:^|(?<=[" + edge + rb"]))[+-]?\d*\.\d+(?:[eE][+-]?\d+)?(?=[" + edge + rb"]|$)", body):
-        raise InputError(
-            f"{source} has numbers with a decimal point and numbers with a comma: write all of them with a point."
-        )
+        raise InputError(f"{source} has numbers with decimal points and numbers with commas: write all with a point.")
     if all(len(after) == 3 and 1 <= len(before) <= 3 and not before.startswith(b"0") for before, after in commas):
         shown_number = b",".join(commas[0]).decode()
         raise InputError(

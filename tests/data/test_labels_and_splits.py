@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rulbook.data import cap, cut_engines, engine_runs, health_labels, rul_labels, split_engines
+from rulbook.errors import InputError
 
 TWO = pd.DataFrame({"unit": [7, 7, 7, 3, 3], "cycle": [1, 2, 3, 1, 2], "x": [0.0, 1.0, 2.0, 3.0, 4.0]})
 
@@ -111,3 +112,41 @@ def test_cutting_short_engines():
     assert cut["source_unit"].tolist() == [7, 7, 3]
     with pytest.raises(ValueError, match="cuts is 0"):
         cut_engines(TWO, seed=0, cuts=0)
+
+
+def test_cycles_must_rise_not_merely_change():
+    for cycles in ([1, 1, 2], [1, 2, 2], [2, 1, 3]):
+        with pytest.raises(ValueError, match="cycles must rise"):
+            engine_runs(pd.DataFrame({"unit": 1, "cycle": cycles}))
+
+
+def test_cuts_of_nothing_and_at_the_edges_of_their_arguments():
+    nothing, rul = cut_engines(TWO.iloc[:0], seed=0)
+    assert (len(nothing), len(rul), "source_unit" in nothing) == (0, 0, True)
+    kept, rul = cut_engines(
+        pd.DataFrame({"unit": 1, "cycle": range(1, 101)}), seed=0, cuts=50, shortest=90, longest_rul=4
+    )
+    assert (rul.min(), rul.max(), engine_runs(kept).length.min()) == (1, 4, 96)
+    for wrong in ({"shortest": 0}, {"longest_rul": 0}, {"seed": -1}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            cut_engines(TWO, **{"seed": 0, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: rul_labels(TWO, last_rul=["a", "b"]), r"last_rul is \['a', 'b'\]"),
+        (lambda: rul_labels(TWO, last_rul=[[1, 2], [3, 4]]), r"last_rul has shape \(2, 2\)"),
+        (lambda: health_labels([1.0], (80, float("nan"))), r"thresholds\[1\] is nan"),
+        (lambda: split_engines([1, "a", None]), "units is .*one kind for all"),
+        (lambda: split_engines([1, 2], fraction=float("nan")), "fraction is nan"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_labels_and_splits_refuse_by_name(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_last_rul_as_a_column_is_one_for_each_engine():
+    assert rul_labels(TWO, last_rul=np.array([[10], [100]])).tolist() == [12, 11, 10, 101, 100]

@@ -155,3 +155,61 @@ def test_fitting_leaves_the_table_as_it_was(fleet):
     Preprocessor().fit(fleet.train).transform(fleet.train)
     pd.testing.assert_frame_equal(fleet.train, before)
     assert set(SETTINGS) <= set(before.columns)
+
+
+def test_rounding_error_is_no_scale():
+    """A thousand times 0.1 has a standard deviation of 1e-17, which is none."""
+    for constant in (0.1, 1e-3, 518.67, -1e9 / 7, 0.0):
+        frame = small([0.0] * 1000, [constant] * 1000)
+        preprocessor = Preprocessor(sensors=["x"], settings=["mode"]).fit(frame)
+        np.testing.assert_array_equal(preprocessor.stds_, [[0.0]])
+        np.testing.assert_array_equal(preprocessor.transform(frame), np.zeros((1000, 1)))
+
+
+def test_no_feature_is_ever_infinite():
+    usual = small([0.0] * 50, np.random.default_rng(0).normal(500.0, 1.0, 50))
+    preprocessor = Preprocessor(sensors=["x"], settings=["mode"]).fit(usual)
+    for reading in (1e300, -1e300, 1e45, 1.7e308):
+        broken = usual.assign(x=usual["x"].where(usual.index != 7, reading))
+        with pytest.raises(ValueError, match=r"in column x, row 8 \(engine 1, cycle 8\): so far .* no z-score"):
+            preprocessor.transform(broken)
+    with pytest.warns(UserWarning, match=r"1e\+12 in column x, row 8 .* and 0 more like it: a broken sensor"):
+        features = preprocessor.transform(usual.assign(x=usual["x"].where(usual.index != 7, 1e12)))
+    assert np.isfinite(features).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        preprocessor.transform(usual.assign(x=usual["x"] + 5000))
+    for column in ("x", "mode"):
+        with pytest.raises(ValueError, match=rf"frame holds 1e\+300 in column {column}, row 50 .*too large for a mean"):
+            Preprocessor(sensors=["x"], settings=["mode"]).fit(
+                usual.assign(**{column: usual[column].where(usual.index != 49, 1e300)})
+            )
+    tiny = small([0.0] * 50, np.random.default_rng(0).normal(0.0, 1e-310, 50))
+    assert np.isfinite(Preprocessor(sensors=["x"], settings=["mode"]).fit_transform(tiny)).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"means_": [[np.nan]]}, "means_ of shape"),
+        ({"means_": [["a"]]}, "means_ = .*: it must be numbers"),
+        ({"means_": []}, "of shape"),
+        ({"stds_": [[-1.0]]}, "no spread is negative"),
+        ({"scales_": [0.0]}, "no scale zero"),
+        ({"reach_": [-1.0]}, "no spread is negative"),
+        ({"reach_": 0.5}, "reach_ of shape"),
+        ({"sensors": "x"}, "sensors = 'x': it must be a list of names"),
+        ({"settings": None}, "settings = None: it must be a list of names"),
+        ({"telling_": ["other"]}, "telling_ = .*: it must name settings"),
+        ({"evidence_": {"other": "constant"}}, "evidence_ for other"),
+        ({"evidence_": {"mode": 3}}, "evidence_ = .*: it must be a word"),
+        ({"n_conditions": "2"}, "n_conditions = '2': it must be a whole"),
+        ({"random_state": -1}, "random_state is -1"),
+        ({"window": 30}, "window is missing or unknown"),
+    ],
+)
+def test_a_state_that_is_none_is_refused(change, message):
+    state = Preprocessor(sensors=["x"], settings=["mode"]).fit(small([0.0] * 9, np.arange(9.0))).to_dict()
+    assert Preprocessor.from_dict(state).to_dict() == state
+    with pytest.raises(ValueError, match=message):
+        Preprocessor.from_dict({**state, **change})

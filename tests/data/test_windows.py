@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rulbook.data import Windows, all_windows, last_windows, split_windows_at_random, training_windows
+from rulbook.data import (
+    Windows,
+    all_windows,
+    demo_fleet,
+    last_windows,
+    prepare,
+    split_windows_at_random,
+    training_windows,
+)
 
 
 def engines(*lengths, features=2):
@@ -152,3 +160,47 @@ def test_bad_arguments():
         training_windows(rows, frame.assign(unit=np.tile([10, 20], 40)).sort_values("cycle"))
     with pytest.raises(ValueError, match="engine 10 at cycle 39 right after cycle 40"):
         training_windows(rows, frame.iloc[::-1].assign(unit=10))
+
+
+def test_own_thresholds_reach_the_labels_of_every_kind_of_window():
+    rows, frame = engines(80, 60)
+    for cut in (training_windows, all_windows, last_windows):
+        windows = cut(rows, frame, last_rul=20, window=10, thresholds=(50, 15))
+        expected = np.where(windows.true_rul > 50, 0, np.where(windows.true_rul > 15, 1, 2))
+        np.testing.assert_array_equal(windows.health, expected)
+        assert windows.take([0]).thresholds == (50, 15)
+    with pytest.raises(ValueError, match=r"thresholds is \(15, 50\)"):
+        _ = training_windows(rows, frame, thresholds=(15, 50)).health
+    with pytest.raises(ValueError, match=r"thresholds is \(30, 30\)"):
+        _ = training_windows(rows, frame, thresholds=(30, 30)).health
+
+
+@pytest.mark.parametrize("units", [[7, 3, 5], ["b", "c", "a"], [3, 2, 1]])
+def test_the_last_window_of_every_engine_is_there_whether_or_not_numbers_rise(units):
+    rows, frame = engines(12, 9, 15)
+    frame = frame.assign(unit=frame["unit"].map(dict(zip([10, 20, 30], units, strict=True))))
+    windows = last_windows(rows, frame, last_rul=[4, 5, 6], window=8)
+    assert windows.unit.tolist() == units
+    assert windows.cycle.tolist() == [12, 9, 15]
+    assert windows.true_rul.tolist() == [4, 5, 6]
+
+
+def test_windows_evenly_spaced_in_any_direction_are_the_right_ones():
+    rows, frame = engines(20)
+    windows = training_windows(rows, frame, window=5)
+    for chosen in ([3], [3, 5, 7], [7, 5, 3], [4, 4, 4], [0, 1, 5]):
+        np.testing.assert_array_equal(windows.take(chosen).x, windows.gather(chosen))
+
+
+def test_a_cap_that_is_none_is_refused():
+    rows, frame = engines(40)
+    for wrong in (0, -5, np.nan):
+        with pytest.raises(ValueError, match="max_rul is"):
+            training_windows(rows, frame).capped_at(wrong)
+
+
+def test_the_split_that_leaks_follows_its_seed_through_prepare():
+    fleet = demo_fleet(engines=3, test_engines=1)
+    first, again, other = (prepare(fleet, split="windows", seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first.validation.starts, again.validation.starts)
+    assert first.validation.starts.tolist() != other.validation.starts.tolist()
