@@ -115,7 +115,7 @@ def _(engine: Array) -> None:
     elif weight >= 1:
         hint = f"The weight is read from the true RUL. It is {true_rul:g} here, where the formula still does its job."
     elif weight > 0:
-        hint = f"The weight is {show(weight, 1, 0)}: below 1, so this engine counts for little, but not yet negative. Go on."
+        hint = f"The weight is {show(weight, 1, 0)}: below 1 already, but not yet negative. Go further."
     else:
         hint = "Here the weight is exactly 0: the engine is invisible. One cycle further, and it does harm."
     raise Miss(f"the loss of this engine is {show(loss)}", hint)
