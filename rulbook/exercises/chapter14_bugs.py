@@ -230,7 +230,11 @@ def _shapes(pred: Array, target: Array) -> list[tuple[Array, Array]]:
 
 @broadcast.requires("(N,) against (N,) is the plain mean squared error")
 def _(mse: Function) -> None:
-    pred, target = batch(8, size=6)
+    for seed in (8, 18):
+        _expect_plain(mse, *batch(seed, size=6))
+
+
+def _expect_plain(mse: Function, pred: Array, target: Array) -> None:
     hint = "Write the six squared errors down, and take their mean. Keep the two vectors flat."
     is_number(mse.number(pred, target), float(np.mean((pred - target) ** 2)), "the loss of six engines", hint)
 
