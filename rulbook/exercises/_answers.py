@@ -355,7 +355,7 @@ def _written(number: float, digits: int) -> str:
     rounded = float(f"{number:.{digits}g}") + 0.0
     if 1e-4 <= abs(rounded) < 1e6 or rounded == 0:
         return f"{rounded:.{digits}g}" if abs(rounded) < 10**digits else f"{rounded:.0f}"
-    return f"{number:.{digits - 1}g}"
+    return f"{number:.{digits}g}"
 
 
 def _copied(arg: Any, convert: Callable[[Any], Any] = np.array) -> Any:

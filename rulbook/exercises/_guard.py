@@ -14,8 +14,10 @@ can end one long call into compiled code, such as the product of two huge matric
 
 from __future__ import annotations
 
+import builtins
 import ctypes
 import importlib
+import inspect
 import signal
 import sys
 import threading
@@ -73,7 +75,6 @@ _BUILTINS = {
     "zip",
 }
 _LIBRARIES = (
-    "builtins",
     "math",
     "numpy",
     "numpy.linalg",
@@ -149,8 +150,8 @@ class _Session:
         self.expired = self.expired or self._is_over()
 
     def _used(self) -> tuple[float, float]:
-        now = _clocks()
-        return tuple(spent + now[i] - self._began[i] for i, spent in enumerate(self._spent))  # type: ignore[return-value]
+        (cpu, wall), (cpu_then, wall_then) = _clocks(), self._began
+        return self._spent[0] + cpu - cpu_then, self._spent[1] + wall - wall_then
 
     def _is_over(self) -> bool:
         cpu, wall = self._spent if not self.running else self._used()
@@ -252,6 +253,7 @@ def run(thunk: Callable[[], T]) -> T:
         result = _attempt(current, thunk)
     except BaseException as raised:
         error = raised
+    replaced = _builtins_back()
     while True:
         try:
             current.end()
@@ -259,7 +261,7 @@ def run(thunk: Callable[[], T]) -> T:
         except TimeUp:  # It may still arrive from the second thread.
             continue
     _restore(state)
-    replaced = _TOOLS.put_back_used()
+    replaced += _TOOLS.put_back_used()
     if isinstance(error, KeyboardInterrupt):
         raise error
     if current.expired or isinstance(error, TimeUp):
@@ -291,6 +293,17 @@ def _replaced(names: list[str]) -> Miss:
         f"your code replaced {shown}, which others use too",
         "It has been put back. Give what you write a name of its own, and run the check again.",
     )
+
+
+def _builtins_back() -> list[str]:
+    """Put the builtins back that checks use. It uses none itself: it is the first to run after an answer."""
+    replaced = [f"builtins.{name}" for name in _KEPT_BUILTINS if _BUILTIN_SPACE[name] is not _KEPT_BUILTINS[name]]
+    _BUILTIN_SPACE.update(_KEPT_BUILTINS)
+    return replaced
+
+
+_BUILTIN_SPACE = vars(builtins)
+_KEPT_BUILTINS = {name: _BUILTIN_SPACE[name] for name in _BUILTINS}
 
 
 class _Space(NamedTuple):
@@ -347,7 +360,7 @@ class _Tools:
 
     def _narrowed(self) -> list[_Space]:
         """The spaces with only those names that code of ours, or NumPy's own, could look up after an answer ran."""
-        names = {*_BUILTINS}.union(*(_names(vars(space.holder)) for space in self._spaces.values() if space.closed))
+        names: set[str] = set().union(*(_names(vars(space.holder)) for space in self._spaces.values() if space.closed))
         narrowed = []
         for space in self._spaces.values():
             kept = space.kept
@@ -367,8 +380,6 @@ class _Tools:
 
 
 def _is_tool(module: str, name: str, value: object) -> bool:
-    if module == "builtins":
-        return name in _BUILTINS
     private = name.startswith("__") or (name.startswith("_") and module.startswith("torch"))
     return not private and not isinstance(value, types.ModuleType)
 
@@ -383,7 +394,9 @@ def _names(space: Mapping[str, Any]) -> set[str]:
     for value in space.values():
         functions += vars(value).values() if isinstance(value, type) else [value]
         functions += (test for _, test in getattr(value, "properties", ()))
-    codes = [one.__code__ for one in functions if isinstance(one, types.FunctionType)]
+    # Type checkers of tests wrap every function; what matters is the function inside.
+    inside = (inspect.unwrap(one) for one in functions if isinstance(one, types.FunctionType))
+    codes = [one.__code__ for one in inside if isinstance(one, types.FunctionType)]
     found: set[str] = set()
     while codes:
         code = codes.pop()
@@ -408,9 +421,14 @@ def expect_tools_in_place() -> None:
     """Raise :class:`Miss` if a tool of the checks was replaced since it was first seen; it is put back."""
     importlib.import_module("numpy.testing")  # NumPy loads it on demand, and an answer may be the first to demand it
     watch()
-    replaced = _TOOLS.put_back()
+    replaced = put_back()
     if replaced:
         raise _replaced(replaced)
+
+
+def put_back() -> list[str]:
+    """Put back every tool that was replaced since it was first seen; their names."""
+    return _builtins_back() + _TOOLS.put_back()
 
 
 def _settings() -> tuple[Any, ...]:

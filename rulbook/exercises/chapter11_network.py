@@ -295,8 +295,8 @@ def _(two_heads: Function) -> None:
 @mini_heads.requires("the heads may have any number of layers, and not the same")
 def _(two_heads: Function) -> None:
     rng = np.random.default_rng(115)
-    for deep, flat, windows in ((4, 3, 7), (1, 4, 2), (3, 1, 6), (2, 5, 1)):
-        widths = rng.integers(3, 7, size=(2, 5))
+    for deep, flat, windows in ((4, 3, 7), (4, 3, 7), (1, 4, 2), (3, 1, 6), (2, 5, 1)):
+        widths = np.random.default_rng(deep).integers(3, 7, size=(2, 5))
         h = rng.normal(size=(windows, 4))
         rul_layers = _layers(rng, 4, *widths[0, : deep - 1].tolist(), 1)
         health_layers = _layers(rng, 4, *widths[1, : flat - 1].tolist(), 3)

@@ -159,7 +159,7 @@ def _(shares: Function) -> None:
 
 @class_shares.requires("it holds for other thresholds and another cap, on a thousand labels")
 def _(shares: Function) -> None:
-    rul = np.random.default_rng(8).integers(0, 250, 1000).astype(float)
+    rng = np.random.default_rng(8)
     for thresholds, cap in (
         ((50, 15), 125.0),
         ((100, 20), 110.0),
@@ -167,6 +167,7 @@ def _(shares: Function) -> None:
         ((90, 45), 40.0),
         ((70, 10), 90.0),
     ):
+        rul = rng.integers(0, 100 + 10 * thresholds[1], 1000).astype(float)
         y = np.minimum(rul, cap)
         wanted = [
             np.mean(y > thresholds[0]),

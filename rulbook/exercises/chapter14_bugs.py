@@ -115,7 +115,7 @@ def _(engine: Array) -> None:
     elif weight >= 1:
         hint = f"The weight is read from the true RUL. It is {true_rul:g} here, where the formula still does its job."
     elif weight > 0:
-        hint = f"The weight is {show(weight, 1, 0)}: below 1, so this engine counts for little, but not yet negative. Go on."
+        hint = f"The weight is {show(weight, 1, 0)}: below 1 already, but not yet negative. Go further."
     else:
         hint = "Here the weight is exactly 0: the engine is invisible. One cycle further, and it does harm."
     raise Miss(f"the loss of this engine is {show(loss)}", hint)
@@ -230,7 +230,11 @@ def _shapes(pred: Array, target: Array) -> list[tuple[Array, Array]]:
 
 @broadcast.requires("(N,) against (N,) is the plain mean squared error")
 def _(mse: Function) -> None:
-    pred, target = batch(8, size=6)
+    for seed in (8, 18):
+        _expect_plain(mse, *batch(seed, size=6))
+
+
+def _expect_plain(mse: Function, pred: Array, target: Array) -> None:
     hint = "Write the six squared errors down, and take their mean. Keep the two vectors flat."
     is_number(mse.number(pred, target), float(np.mean((pred - target) ** 2)), "the loss of six engines", hint)
 

@@ -58,8 +58,8 @@ def _(critical_share: Function) -> None:
 
 @share.requires("it is right for a batch of forty and any ceiling, with a cap of 110")
 def _(critical_share: Function) -> None:
-    _, target = batch(99)
-    for w_max in (1.5, 2.0, 4.0):
+    for seed, w_max in ((99, 1.5), (98, 2.0), (97, 4.0)):
+        _, target = batch(seed)
         hint = "Sum of the weights of the critical engines, divided by the sum of all weights."
         got = critical_share.number(target, w_max, 110.0)
         is_number(got, _share(target, w_max, 110.0), f"the share for w_max = {w_max:g}", hint)

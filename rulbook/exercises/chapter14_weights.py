@@ -218,11 +218,16 @@ def _(weighted_mse: Function) -> None:
     )
 
 
-@gradient.requires("loss and gradient are right on forty engines, some beyond the cap, with a cap of 110")
+@gradient.requires("loss and gradient are right on forty engines, some beyond the cap, with caps of 110 and 60")
 def _(weighted_mse: Function) -> None:
-    pred, target = batch(40)
-    loss, grad = weighted_mse.loss_and_gradient(pred, target, 110.0)
-    wanted_loss, _, wanted_grad = amnl_weighted_mse(pred, target, 110.0)
+    for seed, cap in ((40, 110.0), (41, 60.0)):
+        _expect_reference(weighted_mse, seed, cap)
+
+
+def _expect_reference(weighted_mse: Function, seed: int, cap: float) -> None:
+    pred, target = batch(seed)
+    loss, grad = weighted_mse.loss_and_gradient(pred, target, cap)
+    wanted_loss, _, wanted_grad = amnl_weighted_mse(pred, target, cap)
     is_number(loss, wanted_loss, "the loss", "Does your function use the cap that it is given, and the clip?")
     hint = "Does it use the cap that it is given, and the weights of the targets?"
     expect(close(grad, wanted_grad), "the gradient differs from the reference", hint)
