@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rulbook._needs import needed
 from rulbook._check import not_empty
+from rulbook._needs import needed
 from rulbook.metrics import rmse
 from rulbook.palette import ACCENT, METHOD_COLORS, OTHERS, use_book_style
 
