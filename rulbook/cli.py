@@ -298,6 +298,8 @@ def _train(args: argparse.Namespace) -> int:
         f"{record['data']['windows']['test']} engines, health macro-F1 {test['health_macro_f1']:.3f}\n"
         f"kept in {folder}/"
     )
+    for note, steps in record["notes"].items():
+        print(f"noted in {steps} {'step' if steps == 1 else 'steps'}: {one_line(note)}")
     return 0
 
 

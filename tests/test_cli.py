@@ -198,6 +198,20 @@ def test_a_run_on_one_data_set_does_not_go_on_with_another(small_demo, cmapss_fo
     assert "another data set ('demo', not 'FD001')" in line
 
 
+def test_what_steps_noted_is_said_at_the_end(small_demo, tmp_path, monkeypatch, capsys):
+    record = {
+        "selected_epoch": 1,
+        "epochs": 1,
+        "data": {"validation_units": [1], "windows": {"test": 3}},
+        "test": {"rmse": 1.0, "nasa_score": 1.0, "health_macro_f1": 1.0},
+        "notes": {"RUL was left out": 3, "a gradient was 0": 1},
+    }
+    monkeypatch.setattr("rulbook.experiments.run_experiment", lambda *_, **__: record)
+    assert main(["train", "--out", str(tmp_path / "run")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == ["noted in 3 steps: RUL was left out", "noted in 1 step: a gradient was 0"]
+
+
 def test_two_runs_never_share_a_folder(small_demo, tmp_path, capsys):
     with held(tmp_path / "run"):
         assert main(["train", "--quiet", "--epochs", "1", "--out", str(tmp_path / "run")]) == 2
