@@ -19,6 +19,7 @@ import rulbook.data
 from rulbook.checkpoint import load_checkpoint, save_checkpoint
 from rulbook.cli import main
 from rulbook.data import Horizon, Preprocessor, demo_fleet, fleet_from_frame, load_cmapss, prepare
+from rulbook.errors import InputError
 from rulbook.evaluation import evaluate
 from rulbook.experiments import config_hash, run_experiment, save_figure
 from rulbook.model import DualTaskModel, ModelConfig
@@ -413,6 +414,7 @@ def fails_with(error):
         (ImportError("torch is missing:\ninstall it"), 2, "rulbook predict: torch is missing: install it\n"),
         (KeyboardInterrupt(), 130, "rulbook predict: stopped by SIGINT.\n"),
         (BrokenPipeError(32, "Broken pipe"), 141, ""),
+        (InputError("x" * 100_000), 2, "rulbook predict: " + "x" * 982 + "…\n"),
     ],
 )
 def test_whatever_goes_wrong_is_one_line(monkeypatch, capsys, error, code, line):
