@@ -81,6 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 _OWN_FAULT = 70
+_LONGEST_LINE = 1000
 _SHOW_TRACEBACK = "RULBOOK_TRACEBACK"
 _GOES_ON = {
     "rulbook train": " The same command with --resume goes on after the last whole epoch.",
@@ -89,8 +90,11 @@ _GOES_ON = {
 
 
 def _say(line: str) -> None:
+    text = one_line(line)
+    # Libraries put what they stumbled over into their messages, however long it is.
+    text = text if len(text) <= _LONGEST_LINE else f"{text[: _LONGEST_LINE - 1]}…"
     with suppress(OSError):
-        print(one_line(line), file=sys.stderr)
+        print(text, file=sys.stderr)
 
 
 def _let_go_of_stdout() -> None:
@@ -298,6 +302,8 @@ def _train(args: argparse.Namespace) -> int:
         f"{record['data']['windows']['test']} engines, health macro-F1 {test['health_macro_f1']:.3f}\n"
         f"kept in {folder}/"
     )
+    for note, steps in record["notes"].items():
+        print(f"noted in {steps} {'step' if steps == 1 else 'steps'}: {one_line(note)}")
     return 0
 
 

@@ -63,7 +63,7 @@ def run_experiment(
 
     Returns:
         The record: settings, chosen epoch, validation and test scores, scores under other protocols, quartiles of the
-        norm ratio and cosine where the run probed them, task weights, time, versions and machine.
+        norm ratio and cosine where the run probed them, task weights, what steps noted, time, versions and machine.
     """
     with held(folder) as run:
         assert run is not None
@@ -121,6 +121,8 @@ def _run(
         "gradients": gradient_quartiles(result.probes),
         "task_weights": [chosen["weight_rul"], chosen["weight_health"]],
         "last_task_weights": [float(last["weight_rul"]), float(last["weight_health"])],
+        # In words, and in how many steps; empty where every step was as it should be.
+        "notes": dict(getattr(result, "notes", {})),
         "training_seconds": round(seconds, 1),
         "wall_seconds": round(time.perf_counter() - started, 1),
         "windows_per_second": round(len(data.train) * len(result.history) / seconds, 1),

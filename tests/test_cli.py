@@ -19,6 +19,7 @@ import rulbook.data
 from rulbook.checkpoint import load_checkpoint, save_checkpoint
 from rulbook.cli import main
 from rulbook.data import Horizon, Preprocessor, demo_fleet, fleet_from_frame, load_cmapss, prepare
+from rulbook.errors import InputError
 from rulbook.evaluation import evaluate
 from rulbook.experiments import config_hash, run_experiment, save_figure
 from rulbook.model import DualTaskModel, ModelConfig
@@ -196,6 +197,20 @@ def test_a_run_on_one_data_set_does_not_go_on_with_another(small_demo, cmapss_fo
     assert main([*command, "--dataset", "FD001", "--epochs", "2", "--resume"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "another data set ('demo', not 'FD001')" in line
+
+
+def test_what_steps_noted_is_said_at_the_end(small_demo, tmp_path, monkeypatch, capsys):
+    record = {
+        "selected_epoch": 1,
+        "epochs": 1,
+        "data": {"validation_units": [1], "windows": {"test": 3}},
+        "test": {"rmse": 1.0, "nasa_score": 1.0, "health_macro_f1": 1.0},
+        "notes": {"RUL was left out": 3, "a gradient was 0": 1},
+    }
+    monkeypatch.setattr("rulbook.experiments.run_experiment", lambda *_, **__: record)
+    assert main(["train", "--out", str(tmp_path / "run")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == ["noted in 3 steps: RUL was left out", "noted in 1 step: a gradient was 0"]
 
 
 def test_two_runs_never_share_a_folder(small_demo, tmp_path, capsys):
@@ -399,6 +414,7 @@ def fails_with(error):
         (ImportError("torch is missing:\ninstall it"), 2, "rulbook predict: torch is missing: install it\n"),
         (KeyboardInterrupt(), 130, "rulbook predict: stopped by SIGINT.\n"),
         (BrokenPipeError(32, "Broken pipe"), 141, ""),
+        (InputError("x" * 100_000), 2, "rulbook predict: " + "x" * 982 + "…\n"),
     ],
 )
 def test_whatever_goes_wrong_is_one_line(monkeypatch, capsys, error, code, line):

@@ -325,6 +325,9 @@ def fault(case: Case) -> str:
         if isinstance(error, KeyboardInterrupt):
             raise
         return f"{type(error).__name__} left the command: {error}"
+    if code in (129, 130, 143):
+        # Somebody stopped us, and not the command alone.
+        raise KeyboardInterrupt
     complaints = [line for line in err.splitlines() if not line.startswith("rulbook: warning: ")]
     if code not in (0, 1, 2):
         return f"exit code {code}: {err}"
