@@ -32,7 +32,7 @@ def windows(answers, true_rul, classes=None, *, max_rul=125.0, thresholds=(80.0,
 
 def test_scores_of_four_engines_by_hand():
     seen = Evaluation(
-        rul=np.array([60.0, 80.0, 30.0, 100.0]),  # 20 late, 20 early, right, right
+        rul=np.array([60.0, 80.0, 40.0, 100.0]),  # 20 late, 20 early, 10 late, right
         true_rul=np.array([40.0, 100.0, 30.0, 100.0]),
         health_probabilities=np.array(
             [[0.5, 0.3, 0.2], [0.2, 0.7, 0.1], [0.6, 0.1, 0.3], [0.3, 0.4, 0.3]], dtype=np.float32
@@ -40,8 +40,9 @@ def test_scores_of_four_engines_by_hand():
         true_health=np.array([0, 0, 0, 1]),
     )
     scores = seen.scores()
-    assert scores["rmse"] == pytest.approx(14.142136, abs=1e-6)
-    assert scores["nasa_score"] == pytest.approx(7.389056 - 1 + 4.657423 - 1, abs=2e-5)
+    assert scores["rmse"] == pytest.approx(15.0)
+    # Late over 10, early over 13. As many late as early by as much would not show the two exchanged.
+    assert scores["nasa_score"] == pytest.approx((7.389056 - 1) + (4.657423 - 1) + (2.718282 - 1), abs=2e-5)
     assert scores["health_accuracy"] == 0.75
     # Class 0: precision 1, recall 2/3. Class 1: precision 1/2, recall 1. Class 2 is neither there nor said.
     assert scores["health_macro_f1"] == pytest.approx((4 / 5 + 2 / 3 + 0) / 3)

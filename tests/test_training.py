@@ -344,6 +344,17 @@ def test_one_step_of_every_method_by_hand(method):
         torch.testing.assert_close(now.detach(), before.detach() - rate * step_of_adam)
 
 
+def test_a_method_that_scales_and_weighs_scales_the_cap_too(tiny, monkeypatch):
+    losses = {}
+    for scale in (1.0, 50.0):
+        monkeypatch.setitem(METHODS, "amnl", replace(METHODS["amnl"], rul_scale=scale))
+        run = started(tiny, TINY)
+        with run.draws:
+            losses[scale] = run._step(*batches(run, 1)[0]).losses
+    assert float(losses[50.0][0]) == pytest.approx(float(losses[1.0][0]) / 50**2, rel=1e-5)
+    assert float(losses[50.0][1]) == float(losses[1.0][1])
+
+
 def test_a_loose_clip_changes_nothing_and_a_tight_one_shortens_the_gradient(tiny):
     norms = {}
     for clip in (1e9, 0.01):
