@@ -25,6 +25,10 @@ class InverseNorm(Weighting):
     * A *broken* task has a norm that is infinite or NaN. It gets 0, and the others share everything. If all tasks are
       broken, the norms tell nothing and every weight is 1/K.
 
+    This weighting has no memory, so that is the best it can do. A task that is merely absent from a batch has the norm
+    of a dead one; :class:`EMA` and :class:`~rulbook.weighted_sum.WeightedSum`, which know the past, keep the weights
+    where they were.
+
     Args:
         tasks: The number of tasks K.
         eps: Added to each norm; a norm that is not above it counts as zero. In units of the norms.
