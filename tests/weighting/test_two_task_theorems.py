@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 from torchjd.aggregation import IMTLG
@@ -26,6 +26,7 @@ def along(rows: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     return rows @ step / (rows.norm(dim=1) * (step.norm() + 1e-300))
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 10_000))
 def test_two_tasks_get_the_step_of_imtl_g(seed):
     rows = gradients(2, seed)
@@ -39,6 +40,7 @@ def test_three_tasks_do_not():
     assert torch.cosine_similarity(ours, IMTLG()(rows), dim=0) < 0.99
 
 
+@settings(max_examples=40)
 @given(st.integers(0, 10_000))
 def test_the_step_of_two_tasks_halves_the_angle_and_works_against_neither(seed):
     rows = gradients(2, seed)
