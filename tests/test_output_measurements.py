@@ -16,6 +16,8 @@ MEASURE = Path(__file__).resolve().parents[1] / "book" / "measure"
 LIVES = read_json("test_engine_lives")
 ENDS = read_json("output_activations")
 NAMES = ("normal", "degrading", "critical")
+HEADS = {f"{who} network": LIVES["fresh_heads"][f"{who} network"] for who in ("trained", "untrained")}
+NETWORKS = [(who, seed) for who in ("trained", "untrained") for seed in "012"]
 
 
 @pytest.mark.parametrize("why", LIVES["engines"])
@@ -33,6 +35,44 @@ def test_both_heads_judge_every_window():
     heads = LIVES["heads"]
     assert all(sum(counts) == heads["windows"] for counts in heads["named"].values())
     assert heads["normal_against_critical"] <= heads["differ"] <= heads["windows"]
+
+
+def macro_f1(confusion: list[list[int]]) -> float:
+    """The plain mean of F1 = 2 TP / (2 TP + FP + FN) over the classes; rows are the truth."""
+    counts = np.array(confusion)
+    return float(np.mean(2 * np.diag(counts) / (counts.sum(axis=0) + counts.sum(axis=1))))
+
+
+def test_every_judge_of_the_health_classes_saw_the_same_windows():
+    heads, fresh = LIVES["heads"], LIVES["fresh_heads"]
+    judges = {**heads["scores"], **{f"{who} {seed}": fresh[f"{who} network"][seed] for who, seed in NETWORKS}}
+    for who, found in judges.items():
+        confusion = np.array(found["confusion"])
+        assert confusion.sum(axis=1).tolist() == heads["named"]["truth"], who
+        assert found["macro_f1"] == pytest.approx(macro_f1(found["confusion"]), abs=6e-4), who
+        assert found["accuracy"] == pytest.approx(np.trace(confusion) / confusion.sum(), abs=6e-4), who
+        if who in heads["named"]:
+            assert confusion.sum(axis=0).tolist() == heads["named"][who]
+
+
+def test_fresh_heads_read_what_the_trained_one_does_not():
+    fresh = {who: [one["macro_f1"] for one in found.values()] for who, found in HEADS.items()}
+    own = LIVES["heads"]["scores"]["health head"]["macro_f1"]
+    assert own + 0.2 < min(fresh["untrained network"])
+    assert max(fresh["untrained network"]) + 0.05 < min(fresh["trained network"])
+    assert LIVES["fresh_heads"]["epochs"] == LIVES["run"]["selected_epoch"]
+
+
+def test_a_fresh_head_learns_what_stands_on_the_slip_and_no_more():
+    script = runpy.run_path(str(MEASURE / "test_engine_lives.py"))
+    classes = torch.arange(300) % 3
+    telling = torch.nn.functional.pad(torch.eye(3)[classes], (0, 29))
+    silent = torch.ones_like(telling)
+    for slips, share in ((telling, 1.0), (silent, 1 / 3)):
+        head = script["fresh_head"](0, slips, classes, 100)
+        assert not head.training
+        named = head(slips).argmax(dim=1)
+        assert (named == classes).float().mean().item() == pytest.approx(share, abs=1e-6)
 
 
 def test_the_arms_share_their_seeds():

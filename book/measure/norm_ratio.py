@@ -4,13 +4,18 @@ The plain loss (half MSE, half cross-entropy) on the compact network, every batc
 
 * ``fresh``: networks that have not been trained, one for each of three seeds, all batches of one epoch;
 * ``runs``: the same while the network trains, with the RUL in cycles (method ``baseline``) and with predictions and
-  targets divided by 125 (method ``scaled_targets``). Each epoch keeps quantiles of the ratio of the norms at three
-  places (all shared parameters, the last shared layer, the representation), of the cosine, and of the joint gradient
-  that is clipped at 1; the first and the last epoch keep every value;
+  targets divided by 125 (method ``scaled_targets``). Each epoch keeps quantiles of the ratio of the norms at four
+  places (all shared parameters, the last shared layer, the representation, the outputs of the heads), of the cosine,
+  and of the joint gradient that is clipped at 1; the first and the last epoch keep every value;
 * ``whole``: the task gradients averaged over all batches of an epoch while the parameters stand still, and their norms
-  beside the norms of single batches.
+  beside the norms of single batches;
+* ``steps``, in cycles: of the step that AdamW makes of the clipped sum on the shared parameters, the share of the best
+  step of its length that each task gets (the cosine between the step and the task's own way down), the same for a step
+  along the plain sum, and in how many steps the loss of the batch rose, with the heads and the dropout mask held;
+* ``without_warmup``: the run in cycles once more, with the full learning rate from the first step on. (The others rise
+  to it as ``rulbook train`` does: a tenth in the first epoch, 0.55 in the second, all of it from the third on.)
 
-Run it with ``python book/measure/norm_ratio.py``; on one core it takes about ten minutes.
+Run it with ``python book/measure/norm_ratio.py``; on one core it takes about fifteen minutes.
 """
 
 from __future__ import annotations
@@ -161,23 +166,90 @@ def whole_gradient(probe: Probe, seed: int) -> dict[str, float]:
     }
 
 
-def run(data: Prepared, method: str, *, seed: int = 0, epochs: int = EPOCHS) -> dict[str, Any]:
+class Step:
+    """What one step of the optimiser on the shared parameters is worth to each task, on the batch that made it.
+
+    Create it before the forward pass of the step; it draws no random number, and leaves everything as the step left it.
+    """
+
+    def __init__(self, probe: Probe, index: Tensor) -> None:
+        self.probe, self.index = probe, index
+        self.rng = torch.get_rng_state()
+        self.before = {name: value.clone() for name, value in probe.model.state_dict().items()}
+
+    def gradients(self, losses: Tensor) -> None:
+        """Keep the task gradients of the step; the graph stays."""
+        self.losses = losses.detach()
+        self.rows = task_gradients(losses, self.probe.model.shared_parameters())
+
+    def worth(self) -> dict[str, Tensor]:
+        """After the step: cosines of both tasks with the plain sum and with the step, and whether each loss rose."""
+        model = self.probe.model
+        shared = {id(parameter) for parameter in model.shared_parameters()}
+        names = [name for name, parameter in model.named_parameters() if id(parameter) in shared]
+        after = {name: value.clone() for name, value in model.state_dict().items()}
+        moved = torch.cat([(self.before[name] - after[name]).flatten() for name in names])
+        rng = torch.get_rng_state()
+        # Only the shared parameters go; heads, running means and dropout mask are those from before the step.
+        model.load_state_dict({**self.before, **{name: after[name] for name in names}})
+        torch.set_rng_state(self.rng)
+        with torch.no_grad():
+            losses = self.probe.forward(self.index)
+        model.load_state_dict(after)
+        torch.set_rng_state(rng)
+        return {
+            "plain": torch.cosine_similarity(self.rows, self.rows.sum(dim=0, keepdim=True)),
+            "made": torch.cosine_similarity(self.rows, moved[None]),
+            "rose": losses > self.losses,
+        }
+
+
+def worth_of(steps: list[dict[str, Tensor]]) -> dict[str, Any]:
+    """Of all steps of an epoch: quartiles of the shares, and in how many steps a loss was said to rise, and did."""
+    told: dict[str, Any] = {"steps": len(steps)}
+    for task, name in enumerate(("rul", "health")):
+        plain, made, rose = (np.array([float(step[key][task]) for step in steps]) for key in ("plain", "made", "rose"))
+        told[name] = {
+            "share_plain": quantiles(plain),
+            "share_made": quantiles(made),
+            "plain_says_worse": int((plain < 0).sum()),
+            "made_says_worse": int((made < 0).sum()),
+            "rose": int(rose.sum()),
+        }
+    return told
+
+
+def run(
+    data: Prepared,
+    method: str,
+    *,
+    seed: int = 0,
+    epochs: int = EPOCHS,
+    warmup_epochs: int = 2,
+    watch_steps: bool = False,
+) -> dict[str, Any]:
     """Train with the settings of ``rulbook train``, without its plateau and average, and look at every step."""
-    config = TrainingConfig(method=method, seed=seed)
+    config = TrainingConfig(method=method, seed=seed, warmup_epochs=warmup_epochs)
     model, scale = fresh_model(data, seed), METHODS[method].rul_scale
     probe = Probe(model, data.train, scale)
     balancer = WeightedSum(FixedWeights((0.5, 0.5)), observe=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    warmup = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.1, total_iters=config.warmup_epochs)
+    warmup = torch.optim.lr_scheduler.LinearLR(
+        optimizer, start_factor=0.1 if config.warmup_epochs else 1.0, total_iters=config.warmup_epochs
+    )
     order = torch.Generator().manual_seed(seed)
-    told, raw, whole = [], {}, {}
+    told, raw, whole, steps = [], {}, {}, {}
     if 0 in WHOLE_AFTER:
         whole["0"] = whole_gradient(probe, seed)
     for epoch in range(1, epochs + 1):
-        history, seen = StepHistory(), defaultdict(list)
+        history, seen, worth = StepHistory(), defaultdict(list), []
+        learning_rate = optimizer.param_groups[0]["lr"]
         model.train()
         for index in batches(data.train, order, config.batch_size):
+            step = Step(probe, index)
             losses = probe.forward(index)
+            if watch_steps:
+                step.gradients(losses)
             for place, (first, second) in probe.cheap(losses).items():
                 seen[f"{place} rul"].append(float(first))
                 seen[f"{place} health"].append(float(second))
@@ -188,6 +260,8 @@ def run(data: Prepared, method: str, *, seed: int = 0, epochs: int = EPOCHS) -> 
             joint = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm, error_if_nonfinite=True)
             seen["joint"].append(float(joint))
             optimizer.step()
+            if watch_steps:
+                worth.append(step.worth())
         warmup.step()
         seen["shared rul"], seen["shared health"] = history.norms.T.tolist()
         seen["cosine"] = history.cosine.tolist()
@@ -196,6 +270,7 @@ def run(data: Prepared, method: str, *, seed: int = 0, epochs: int = EPOCHS) -> 
         told.append(
             {
                 "epoch": epoch,
+                "learning_rate": digits(learning_rate),
                 **summary(seen),
                 "joint": quantiles(joint_norms),
                 "clipped": digits(np.mean(joint_norms > config.clip_norm)),
@@ -210,9 +285,11 @@ def run(data: Prepared, method: str, *, seed: int = 0, epochs: int = EPOCHS) -> 
             raw[str(epoch)]["cosine"] = [digits(value, 3) for value in seen["cosine"]]
         if epoch in WHOLE_AFTER:
             whole[str(epoch)] = whole_gradient(probe, seed)
+        if watch_steps:
+            steps[str(epoch)] = worth_of(worth)
         middle = told[-1]["ratio"]["shared"]["median"]
         print(f"{method}, epoch {epoch}: median ratio {middle}, RMSE {told[-1]['validation_rmse']}", flush=True)
-    return {"epochs": told, "every_batch": raw, "whole": whole}
+    return {"epochs": told, "every_batch": raw, "whole": whole} | ({"steps": steps} if watch_steps else {})
 
 
 def measure(root: Path | None = None, epochs: int = EPOCHS) -> dict[str, Any]:
@@ -235,9 +312,10 @@ def measure(root: Path | None = None, epochs: int = EPOCHS) -> dict[str, Any]:
             "every_batch": {place: [digits(value, 3) for value in ratios(every[0], place)] for place in PLACES},
         },
         "runs": {
-            unit: run(data, method, epochs=epochs)
+            unit: run(data, method, epochs=epochs, watch_steps=unit == "cycles")
             for unit, method in {"cycles": "baseline", "lives": "scaled_targets"}.items()
         },
+        "without_warmup": run(data, "baseline", epochs=epochs, warmup_epochs=0)["epochs"],
     }
 
 

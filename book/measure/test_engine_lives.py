@@ -1,7 +1,15 @@
-"""What a trained network says of two FD001 engines, cycle by cycle; write ``book/results/test_engine_lives.json``.
+"""What a trained network says of FD001's test engines, cycle by cycle; write ``book/results/test_engine_lives.json``.
 
-The two are named by a rule, before any prediction: the test engine with the fewest cycles left after its last record,
-and the one with the longest record. First a network, then this script:
+Two engines are kept whole, named by a rule before any prediction: the test engine with the fewest cycles left after its
+last record, and the one with the longest record.
+
+Over all windows of all test engines it compares the two heads with the truth, and with *fresh* health heads: the
+network stands still, its representation of every training window is computed once, and a new health head, of the same
+layers, learns to read it by the cross-entropy alone. It trains for as many epochs as the network had, and none of them
+is selected. The same on a network that was never trained tells how much a head can read off random features. (Those are
+tiny, so each number of the representation is first brought to mean 0 and spread 1 over the training windows, for both.)
+
+First a network, then this script:
 
     rulbook train --dataset FD001 --method baseline --preset compact --seed 0 --out runs/heads
     python book/measure/test_engine_lives.py runs/heads
@@ -19,11 +27,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from rulbook.checkpoint import Checkpoint, load_checkpoint
-from rulbook.data import Fleet, Windows, all_windows, load_cmapss
+from rulbook.data import Fleet, Windows, all_windows, load_cmapss, prepare
+from rulbook.metrics import health_accuracy, health_macro_f1
+from rulbook.model import DualTaskModel
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "test_engine_lives.json"
+SEEDS = (0, 1, 2)
 
 
 def chosen(fleet: Fleet) -> dict[str, int]:
@@ -55,27 +67,79 @@ def life(windows: Windows, engine: int, checkpoint: Checkpoint) -> dict[str, lis
     }
 
 
+def parts(windows: Windows) -> list[np.ndarray]:
+    """The numbers of all windows, a thousand or so at a time."""
+    return np.array_split(np.arange(len(windows)), len(windows) // 1024 + 1)
+
+
+def judged(named: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+    """Macro-F1, accuracy, and how often each class (column) was named where each class (row) holds."""
+    counts = np.zeros((3, 3), int)
+    np.add.at(counts, (truth, named), 1)
+    return {
+        "macro_f1": round(health_macro_f1(named, truth), 3),
+        "accuracy": round(health_accuracy(named, truth), 3),
+        "confusion": counts.tolist(),
+    }
+
+
 def both_heads(windows: Windows, checkpoint: Checkpoint) -> dict[str, Any]:
     """Over all windows of all test engines: the classes, what each head makes of them, and how often the two differ."""
     normal, critical = windows.thresholds
-    differ = far = 0
-    named = {who: np.zeros(3, int) for who in ("truth", "RUL head", "health head")}
-    named["truth"] += np.bincount(windows.health, minlength=3)
-    for index in np.array_split(np.arange(len(windows)), len(windows) // 1024 + 1):
-        rul, probabilities = checkpoint.model.predict(windows.tensors(index)[0], max_rul=125.0)
-        by_rul = (rul <= normal).long() + (rul <= critical).long()
-        by_health = probabilities.argmax(dim=1)
-        named["RUL head"] += np.bincount(by_rul, minlength=3)
-        named["health head"] += np.bincount(by_health, minlength=3)
-        apart = (by_rul - by_health).abs()
-        differ += int((apart > 0).sum())
-        far += int((apart > 1).sum())
+    rul_named, health_named = [], []
+    for index in parts(windows):
+        rul, probabilities = checkpoint.model.predict(windows.tensors(index)[0], max_rul=checkpoint.horizon.max_rul)
+        rul_named.append(((rul <= normal).long() + (rul <= critical).long()).numpy())
+        health_named.append(probabilities.argmax(dim=1).numpy())
+    by_rul, by_health, truth = np.concatenate(rul_named), np.concatenate(health_named), windows.health
+    apart = np.abs(by_rul - by_health)
     return {
         "windows": len(windows),
-        "differ": differ,
-        "normal_against_critical": far,
-        "named": {who: counts.tolist() for who, counts in named.items()},
+        "differ": int((apart > 0).sum()),
+        "normal_against_critical": int((apart > 1).sum()),
+        "named": {
+            who: np.bincount(classes, minlength=3).tolist()
+            for who, classes in {"truth": truth, "RUL head": by_rul, "health head": by_health}.items()
+        },
+        "scores": {"RUL head": judged(by_rul, truth), "health head": judged(by_health, truth)},
     }
+
+
+@torch.no_grad()
+def represented(model: DualTaskModel, windows: Windows) -> Tensor:
+    """What both heads would see of every window, dropout off, shape (N, 32)."""
+    model.eval()
+    return torch.cat([model.encode(windows.tensors(index)[0]) for index in parts(windows)])
+
+
+def fresh_head(seed: int, slips: Tensor, classes: Tensor, epochs: int) -> nn.Sequential:
+    """A health head of the model's own layers, trained on representations that stand still."""
+    torch.manual_seed(seed)
+    head = DualTaskModel(14, "compact").health_head.train()
+    optimizer = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=1e-4)
+    for _ in range(epochs):
+        for index in torch.split(torch.randperm(len(slips)), 256):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(head(slips[index]), classes[index]).backward()
+            optimizer.step()
+    return head.eval()
+
+
+def fresh_heads(checkpoint: Checkpoint, train: Windows, test: Windows, epochs: int) -> dict[str, Any]:
+    """Three fresh health heads on the trained network, and three on one that was never trained."""
+    torch.manual_seed(0)
+    networks = {"trained network": checkpoint.model, "untrained network": DualTaskModel(14, "compact")}
+    classes, found = torch.as_tensor(train.health, dtype=torch.int64), {}
+    for name, network in networks.items():
+        seen, unseen = represented(network, train), represented(network, test)
+        middle, spread = seen.mean(dim=0), seen.std(dim=0) + 1e-6
+        seen, unseen = (seen - middle) / spread, (unseen - middle) / spread
+        heads = {str(seed): fresh_head(seed, seen, classes, epochs) for seed in SEEDS}
+        with torch.no_grad():
+            found[name] = {
+                seed: judged(head(unseen).argmax(dim=1).numpy(), test.health) for seed, head in heads.items()
+            }
+    return {"epochs": epochs, "parameters": sum(p.numel() for p in checkpoint.model.health_head.parameters()), **found}
 
 
 def measure(checkpoint: Checkpoint, record: dict[str, Any], root: Path | None = None) -> dict[str, Any]:
@@ -94,6 +158,7 @@ def measure(checkpoint: Checkpoint, record: dict[str, Any], root: Path | None = 
         },
         "engines": {why: {"engine": engine, **life(windows, engine, checkpoint)} for why, engine in engines.items()},
         "heads": both_heads(windows, checkpoint),
+        "fresh_heads": fresh_heads(checkpoint, prepare(fleet, seed=0).train, windows, record["selected_epoch"]),
     }
 
 
@@ -106,6 +171,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Predict two test engines of FD001 over their records.")
     parser.add_argument("run", type=Path, help="the folder of a finished run")
     folder: Path = parser.parse_args().run
+    torch.set_num_threads(1)
     facts = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     RESULT.write_text(as_text(measure(load_checkpoint(folder / "best.safetensors"), facts)), encoding="utf-8")
     print(f"wrote {RESULT}")

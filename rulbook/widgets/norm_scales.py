@@ -25,8 +25,8 @@ HEALTH_SLOPE = 1.0
 def modelled_norms(unit: float, rmse: float, p_true: float, parameters: float) -> tuple[float, float]:
     r"""Both gradient norms on n shared parameters, in a model that keeps the scales and nothing else (section 12.2).
 
-    .. math:: g_\text{rul} = \sqrt{\tfrac nB}\, \frac{2\,\text{RMSE}}{u}\, \frac{a}{u}, \qquad
-              g_\text{hs} = \sqrt{\tfrac nB}\, \sqrt{\tfrac32}\,(1 - p)\, b
+    .. math:: g_\text{rul} = \sqrt{\tfrac nB}\, \frac{2\,\text{RMSE}}{u}\, \frac{m_\text{rul}}{u}, \qquad
+              g_\text{hs} = \sqrt{\tfrac nB}\, \sqrt{\tfrac32}\,(1 - p)\, m_\text{hs}
 
     What arrives at each output, times the slope of its head, times one share for each of the n parameters.
 

@@ -36,7 +36,7 @@ export default figure(({ state: { place, unit, epoch }, data, colors, plot, lege
 
   const when = epoch === 0 ? "The untrained network" : `Epoch ${epoch}`;
   return (
-    `${when}, RUL in ${unit}, norms on ${place === "representation" ? "the representation" : place === "last shared layer" ? "the last shared layer" : place}: ` +
+    `${when}, RUL in ${unit}, norms on ${place.startsWith("all") ? place : `the ${place}`}: ` +
     `median ratio ${short(median)}, half of the steps between ${short(q1)} and ${short(q3)}, all between ${short(min)} and ${short(max)}.`
   );
 });

@@ -21,6 +21,7 @@ PLACES = {
     "all shared parameters": "shared",
     "last shared layer": "last_layer",
     "representation": "representation",
+    "outputs of the heads": "outputs",
 }
 UNITS = {"cycles": "cycles", "cycles / 125": "lives"}
 EPOCHS = 10

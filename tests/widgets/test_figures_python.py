@@ -98,7 +98,8 @@ def array(packed: dict[str, Any]) -> np.ndarray:
         (lambda: TwoPulls(angle=181), "angle is 181.0: it must lie between 0 and 180."),
         (
             lambda: RatioOverEpochs(place="head"),
-            "place is 'head': it must be one of all shared parameters, last shared layer, representation.",
+            "place is 'head': it must be one of all shared parameters, last shared layer, representation, outputs of "
+            "the heads.",
         ),
         (lambda: Equilibrium(optimizer="Adagrad"), "optimizer is 'Adagrad': it must be one of Adam, SGD."),
         (lambda: GradientSpread(w_max=10.1), "w_max is 10.1: it must lie between 1 and 10."),

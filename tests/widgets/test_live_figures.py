@@ -57,6 +57,7 @@ SELECTS = [
     ("Pipeline", "features", "14 sensors + 3 settings"),
     ("DeadOutput", "output", "softplus"),
     ("RatioOverEpochs", "place", "last shared layer"),
+    ("RatioOverEpochs", "place", "outputs of the heads"),
     ("RatioOverEpochs", "unit", "cycles / 125"),
     ("Equilibrium", "optimizer", "SGD"),
 ]

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from rulbook.data import demo_fleet, prepare
 from rulbook.results import read_json
 
 SCRIPT = Path(__file__).resolve().parents[2] / "book" / "measure" / "norm_ratio.py"
@@ -52,6 +54,49 @@ def test_before_training_both_units_differ_by_125_squared() -> None:
     cycles, lives = (RECORD["runs"][unit]["whole"]["0"] for unit in ("cycles", "lives"))
     assert cycles["whole_ratio"] / lives["whole_ratio"] == pytest.approx(125**2, rel=0.002)
     assert cycles["whole_cosine"] == pytest.approx(lives["whole_cosine"], abs=0.002)
+
+
+def test_the_runs_warm_up_and_one_does_not() -> None:
+    for run in RECORD["runs"].values():
+        assert [row["learning_rate"] for row in run["epochs"]] == [1e-4, 5.5e-4, *[1e-3] * 8]
+    assert [row["learning_rate"] for row in RECORD["without_warmup"]] == [1e-3] * 10
+
+
+def test_a_plain_step_makes_health_worse_where_the_cosine_says_so() -> None:
+    run = RECORD["runs"]["cycles"]
+    for epoch, values in run["every_batch"].items():
+        below = np.array(values["cosine"]) < -1 / np.array(values["shared"])
+        assert run["steps"][epoch]["health"]["plain_says_worse"] == below.sum()
+        assert run["steps"][epoch]["rul"]["plain_says_worse"] == 0
+
+
+def test_the_step_that_was_made_is_a_share_of_the_best() -> None:
+    for found in RECORD["runs"]["cycles"]["steps"].values():
+        assert found["steps"] == RECORD["data"]["batches"]
+        for task in ("rul", "health"):
+            for share in ("share_plain", "share_made"):
+                assert -1 <= found[task][share]["min"] <= found[task][share]["max"] <= 1
+            assert 0 <= found[task]["rose"] <= found["steps"]
+
+
+def test_a_step_of_plain_descent_is_worth_what_the_plain_sum_is() -> None:
+    script = runpy.run_path(str(SCRIPT))
+    data = prepare(demo_fleet(), seed=0)
+    probe = script["Probe"](script["fresh_model"](data, 0), data.train)
+    optimizer = torch.optim.SGD(probe.model.parameters(), lr=1e-4)
+    step = script["Step"](probe, torch.arange(64))
+    losses = probe.forward(step.index)
+    step.gradients(losses)
+    losses.sum().backward()
+    optimizer.step()
+    state = {name: value.clone() for name, value in probe.model.state_dict().items()}
+    rng = torch.get_rng_state()
+    worth = step.worth()
+    torch.testing.assert_close(worth["made"], worth["plain"], atol=2e-3, rtol=0)
+    assert (worth["rose"] == (worth["plain"] < 0)).all()
+    # Looking changes nothing: neither the network nor the next dropout mask.
+    assert torch.equal(rng, torch.get_rng_state())
+    assert all(torch.equal(value, state[name]) for name, value in probe.model.state_dict().items())
 
 
 def test_each_task_is_told_at_its_own_best_epoch() -> None:
