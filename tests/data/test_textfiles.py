@@ -171,6 +171,11 @@ def test_a_quoted_field_may_hold_what_separates(tmp_path):
     assert frame["s2"].tolist() == TABLE["s2"].tolist()[:3]
 
 
+def test_blanks_after_commas_are_no_part_of_a_text(tmp_path):
+    frame = read(tmp_path, "unit, cycle, setting_1, s1, s2, note\n a, 1, 10, 2, 3, ok\n")
+    assert frame.iloc[0].tolist() == ["a", 1, 10, 2, 3, "ok"]
+
+
 def test_parquet_where_it_can_be_read(tmp_path):
     file = tmp_path / "own.parquet"
     try:
