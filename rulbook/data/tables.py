@@ -107,6 +107,9 @@ def fleet_from_frame(
     Warns:
         UserWarning: If something was guessed or left out, or a listed sensor gives the answer away.
     """
+    for argument, table in (("frame", frame), ("test", test)):
+        if table is not None and not isinstance(table, pd.DataFrame):
+            raise InputError(f"{argument} is a {type(table).__name__}: it must be a pandas DataFrame.")
     if (test is None) != (test_rul is None):
         raise InputError("test and test_rul belong together: give both or neither.")
     own = (horizon or Horizon()).with_(window=window, max_rul=max_rul, thresholds=thresholds)
@@ -365,6 +368,9 @@ def _units(units: pd.Series, source: str) -> NDArray[Any]:
         for one in pd.unique(pd.Series(values, dtype=object))
     }
     if set(kinds) == {"number"} and all(isinstance(one, (int, np.integer)) for one in values):
+        huge = next((one for one in values if abs(int(one)) > 2**53), None)
+        if huge is not None:
+            raise InputError(f"{source} has engine {huge}: whole numbers up to 2^53, or text, name engines.")
         return values.astype(np.int64)
     if set(kinds) != {"text"}:
         examples = " and ".join(map(shown, kinds.values()))

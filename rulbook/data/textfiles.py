@@ -28,6 +28,9 @@ __all__ = ["RawTable", "cmapss_text", "raw_table", "read_cmapss_text", "read_fra
 
 _LARGEST_UNPACKED = 2 * 2**30
 _NUMBERS_ONLY = b"0123456789+-.eE \t\n"
+_COMMENT_OR_ROW = (
+    "{}: line {} begins with '#' but has as many fields as there are names: a comment, or a row? Take it out."
+)
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 # NASA ends each line with two spaces, which read as two empty columns.
 _TRAILING = ("space_1", "space_2")
@@ -346,7 +349,7 @@ def _even(
 ) -> tuple[bytes, NDArray[np.int64], list[str]]:
     """The rows without blank and comment lines, the line of each, and the names, after every row has been counted."""
     if b'"' in body:
-        body, lines, counts, last_empty = _quoted(body, separator, number, source)
+        body, lines, counts, last_empty = _quoted(body, len(names), separator, number, source)
     else:
         marks = np.frombuffer(body, dtype=np.uint8)
         starts = _line_starts(marks)
@@ -354,9 +357,13 @@ def _even(
             return b"", np.zeros(0, dtype=np.int64), names
         sign = ord(separator)
         said = _per_line((marks > 32) & (marks != sign), starts) > 0
-        kept = said & (marks[starts] != ord("#"))
+        commented = said & (marks[starts] == ord("#"))
+        kept = said & ~commented
         values = _values_per_line(marks) if separator == " " else _per_line(marks == sign, starts) + 1
         counts = values.astype(np.int64)
+        doubtful = np.flatnonzero(commented & (counts == len(names)))
+        if len(doubtful) and len(names) > 1:
+            raise InputError(_COMMENT_OR_ROW.format(source, doubtful[0] + number + 1))
         ends = np.append(starts[1:], len(marks))
         # A field more that is empty on every line is how some programs end a line.
         last = body.rstrip(b"\n").split(b"\n") if (counts[kept] == len(names) + 1).all() else []
@@ -386,7 +393,7 @@ def _even(
 
 
 def _quoted(
-    body: bytes, separator: str, number: int, source: str
+    body: bytes, wanted: int, separator: str, number: int, source: str
 ) -> tuple[bytes, NDArray[np.int64], NDArray[np.int64], bool]:
     """The same for a file with quotes, which may hold separators and line ends: slower, one row at a time."""
     if separator == " ":
@@ -398,7 +405,10 @@ def _quoted(
     try:
         before = 0
         for row in reader:
-            if any(field.strip() for field in row) and not row[0].startswith("#"):
+            commented = bool(row) and row[0].startswith("#")
+            if commented and len(row) == wanted > 1:
+                raise InputError(_COMMENT_OR_ROW.format(source, number + before + 1))
+            if any(field.strip() for field in row) and not commented:
                 rows.append(row)
                 lines.append(number + before + 1)
                 last_empty &= not row[-1].strip()

@@ -137,9 +137,9 @@ def test_settings_of_other_sizes_count_alike_when_rows_are_told_apart():
 
 
 def test_conditions_are_in_the_order_of_the_first_setting_though_it_is_noisy():
-    settings, _ = flown([(10.0, 3.0), (0.0, 2.0), (0.0, 1.0)], noise=0.01)
-    frame = table_of(settings)
-    for seed in range(3):
+    for seed in range(6):
+        settings, _ = flown([(10.0, 3.0), (0.0, 2.0), (0.0, 1.0)], noise=0.01, seed=seed)
+        frame = table_of(settings)
         fitted = Preprocessor(sensors=["x"], settings=["setting_1", "setting_2"], random_state=seed).fit(frame)
         np.testing.assert_allclose(fitted.centroids_, [[0, 1], [0, 2], [10, 3]], atol=0.02)
 

@@ -102,6 +102,8 @@ REFUSED = {
         "line 6 has 6 fields",
     ),
     "a decimal comma among commas": (lambda rows: [*rows[:3], rows[3].replace(".", ",", 1), *rows[4:]], "line 4 has 6"),
+    "a row or a comment": (lambda rows: [*rows[:3], "#" + rows[3], *rows[4:]], "line 4 begins with '#'"),
+    "a quoted row or a comment": (lambda rows: [*rows[:3], '#1,"3",10.0,1,3', *rows[4:]], "line 4 begins with '#'"),
     "a column twice": (lambda rows: [rows[0] + ",s1", *(row + ",0" for row in rows[1:])], "has the column s1 twice"),
     "no names": (lambda rows: rows[1:], "starts with numbers: a CSV needs a first line that names its columns"),
     "names behind a sign": (lambda rows: ["# " + rows[0], *rows[1:]], "names of its columns behind a '#'"),
@@ -121,6 +123,10 @@ REFUSED = {
         "in row 3.*line 4|column cycle",
     ),
     "an engine beyond all counting": (lambda rows: [*rows[:3], "1e22,3,10.0,1,3", *rows[4:]], r"has engine 1e\+22"),
+    "an engine of thirty digits": (
+        lambda rows: [*rows[:3], "9" * 30 + ",3,10.0,1,3", *rows[4:]],
+        "has engine 9{30}: whole",
+    ),
     "a whole column of flags": (lambda rows: [rows[0], *(f"1,{i},10.0,True,3" for i in range(1, 9))], "in column s1"),
 }
 
@@ -163,6 +169,11 @@ def test_a_quoted_field_may_hold_what_separates(tmp_path):
     frame = read(tmp_path, content.replace(",x,y", ",x"))
     assert frame["note"].tolist() == ["a, b", 'two\nlines, "q"', "x"]
     assert frame["s2"].tolist() == TABLE["s2"].tolist()[:3]
+
+
+def test_blanks_after_commas_are_no_part_of_a_text(tmp_path):
+    frame = read(tmp_path, "unit, cycle, setting_1, s1, s2, note\n a, 1, 10, 2, 3, ok\n")
+    assert frame.iloc[0].tolist() == ["a", 1, 10, 2, 3, "ok"]
 
 
 def test_parquet_where_it_can_be_read(tmp_path):
@@ -316,7 +327,8 @@ def test_a_damaged_file_is_refused_or_read_as_python_reads_it(tmp_path_factory, 
     for _ in range(rng.choice([1, 1, 2])):
         line = rng.randrange(len(lines))
         words = lines[line].split(separator)
-        place = rng.randrange(len(words))
+        place = rng.randrange(max(len(words), 1))
+        words = words or [""]
         change = rng.randrange(6)
         if change == 0:
             words[place] = rng.choice(BROKEN_WORDS)
