@@ -76,7 +76,7 @@ fi
 says "the package alone"
 "$python" -m venv "$scratch/alone"
 "$scratch/alone/bin/python" -m pip install --quiet --upgrade pip
-"$scratch/alone/bin/python" -m pip install --quiet "$here"
+"$scratch/alone/bin/python" -m pip install --quiet "$scratch/moved"
 cd "$scratch"
 "$scratch/alone/bin/python" - <<'CODE'
 from rulbook.exercises import check, exercises

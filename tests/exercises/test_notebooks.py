@@ -4,6 +4,7 @@ import argparse
 import html.parser
 import json
 import re
+import runpy
 
 import nbformat
 import pytest
@@ -82,6 +83,13 @@ def test_students_see_stubs_checks_and_no_solution(sheet):
     assert ":::" not in text
     assert "pip install" in student.cells[1].source
     assert all(not cell.outputs for cell in student.cells if cell.cell_type == "code")
+
+
+def test_student_notebooks_are_left_out_of_the_run_of_all_notebooks_and_no_other_is():
+    folder = sources_folder().parents[1] / "notebooks"
+    ignored = set(runpy.run_path(str(folder / "conftest.py"))["collect_ignore"])
+    assert ignored == {f"exercises/{read_sheet(source).file_name}.ipynb" for source in SOURCES}
+    assert all((folder / name).is_file() for name in ignored)
 
 
 def test_a_student_notebook_runs_to_its_end_untouched(sheet):
