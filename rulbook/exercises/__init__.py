@@ -41,7 +41,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from rulbook._check import one_of
+from rulbook._check import one_of, shown
 from rulbook.errors import InputError
 from rulbook.exercises import _guard
 from rulbook.exercises._answers import (
@@ -84,11 +84,11 @@ __all__ = [
 ]
 
 
-def check(number: str, answer: object) -> Result:
+def check(number: object, answer: object) -> Result:
     """Check an answer; the result shows itself in a notebook, and prints as text.
 
     Args:
-        number: The exercise, such as "14.3".
+        number: The exercise, as text: "14.3".
         answer: What the exercise asks for: a number, numbers or a function.
 
     Returns:
@@ -98,8 +98,8 @@ def check(number: str, answer: object) -> Result:
         InputError: If there is no exercise of this number, or it is no text. Whatever is wrong with the answer is a
             finding.
     """
-    if isinstance(number, float):  # 14.10 and 14.1 are one number, and two exercises
-        raise InputError(f'number is {number}: put it in quotes, as it stands above the exercise, such as "{number}".')
+    if not isinstance(number, str):  # as numbers, 14.10 and 14.1 are one, and they are two exercises
+        raise InputError(f'number is {shown(number)}: write it as text, in quotes, such as "14.3".')
     known = exercises()
     return known[one_of("number", number, known)].check(answer)
 

@@ -19,6 +19,7 @@ share = Exercise(
     function("critical_share(target, w_max, max_rul)"),
     "Doubling a weight does not double a share: the others are still there, and their weights grow as well.",
 )
+_BY_SHARE = "You took a share of the cap for the border. It is 30 cycles, whatever the cap."
 _BATCH = np.array([0.0, 10.0, 30.0, 31.0, 60.0, 90.0, 125.0, 125.0, 125.0, 125.0])
 
 
@@ -62,7 +63,8 @@ def _(critical_share: Function) -> None:
         _, target = batch(seed)
         hint = "Sum of the weights of the critical engines, divided by the sum of all weights."
         got = critical_share.number(target, w_max, 110.0)
-        is_number(got, _share(target, w_max, 110.0), f"the share for w_max = {w_max:g}", hint)
+        slips = {_share(target, w_max, 110.0, 0.24 * 110.0): _BY_SHARE}
+        is_number(got, _share(target, w_max, 110.0), f"the share for w_max = {w_max:g}", hint, slips)
 
 
 @share.requires("critical means 30 cycles or fewer, under any cap")
@@ -71,7 +73,7 @@ def _(critical_share: Function) -> None:
     for cap in (60.0, 110.0, 150.0):
         slips = {_share(target, 2.0): "Is there a 125 in the body of your function?"}
         by_share = _share(target, 2.0, cap, 0.24 * cap)
-        slips[by_share] = "You took a share of the cap for the border. It is 30 cycles, whatever the cap."
+        slips[by_share] = _BY_SHARE
         got = critical_share.number(target, 2.0, cap)
         hint = "The border is at 30 cycles, the weights know the cap."
         is_number(got, _share(target, 2.0, cap), f"with a cap of {cap:g} the share", hint, slips)
