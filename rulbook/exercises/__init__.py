@@ -7,7 +7,8 @@ In a notebook, or anywhere else::
     check("14.3", my_weights)
 
 says which properties the answer has (✓), which it lacks (✗), and for the first that it lacks one hint. Nothing is sent
-anywhere, and an exception in the answer is shown with its line instead of being raised.
+anywhere. An exception in the answer is shown with its line instead of being raised, and an answer that does not come to
+an end is stopped after some seconds.
 
 Adding exercises
 ----------------
@@ -26,6 +27,12 @@ A chapter needs two things; the checks live here, everything a reader sees lives
    what was seen, with numbers, and a hint that asks rather than tells. Test properties (bounds, order, agreement with
    central differences, a simulation, random inputs from a written seed), not one number. Ask for the plainest property
    first: only the first miss shows its hint.
+
+   Where the number is the answer itself use :func:`is_secret`, which does not say what was expected. Vary every
+   argument, alone and together with others, to values where it matters that it is used: caps below thresholds, slopes
+   and rates other than 1, sizes other than 2 and 3, norms that are no geometric sequence. Show two numbers that differ
+   with :func:`show`, each beside the other: ``show(got, wanted)``. The tests in ``tests/exercises/test_attacks.py``
+   find a new exercise by themselves and ignore its arguments, one by one and two by two.
 
 2. A source ``book/exercises/NN-topic.md``, a MyST notebook. Each exercise starts with a heading ``## NN.k Title`` and
    has code cells tagged ``stub``, ``solution``, ``check`` and at least three tagged ``wrong``, whose metadata ``says``
