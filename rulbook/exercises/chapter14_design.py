@@ -91,12 +91,19 @@ def _moment(rul: Array, counts: Array, w_max: float, max_rul: float = CAP) -> fl
     return float(np.average(failure_weights(rul, max_rul, w_max) ** 2, weights=counts))
 
 
+def _hint_for_40(moment: Function) -> str:
+    """With all windows in one bin a sum and squared counts both give 40, so they are put in two."""
+    if close(moment.number(np.array([CAP, CAP]), np.array([30.0, 10.0]), 2.0, CAP), 25.0):
+        return "The counts are squared, too. A window counts once: square its weight, not how many are like it."
+    return "That is a sum over the 40 windows. Divide by how many there are."
+
+
 @second_moment.requires("all windows at the cap: 1")
 def _(moment: Function) -> None:
     rul, counts = np.array([0.0, 60.0, CAP]), np.array([0.0, 0.0, 40.0])
     weights = failure_weights(rul)
     slips = {
-        40.0: "That is a sum over the 40 windows: divide by how many there are, and square the weights only.",
+        40.0: _hint_for_40(moment),
         float(np.mean(weights**2)): "Two of the three bins are empty, and yet they count. Use `counts`.",
         0.0: "That is the variance of w. The noise of the gradient grows with the mean of w², the mean included.",
     }
