@@ -509,7 +509,9 @@ class EndlessArray:
 
 def test_an_answer_without_end_is_stopped_in_every_exercise(short):
     for number in WRITTEN:
-        result = check(number, endless if number in FUNCTIONS else EndlessArray())
+        pair = number in ("12.10", "14.13")
+        never = (EndlessArray(), EndlessArray()) if pair else EndlessArray()
+        result = check(number, endless if number in FUNCTIONS else never)
         assert not result.passed
         assert "it ran for more than 0.05 seconds and was stopped" in str(result)
 
