@@ -7,7 +7,8 @@ In a notebook, or anywhere else::
     check("14.3", my_weights)
 
 says which properties the answer has (✓), which it lacks (✗), and for the first that it lacks one hint. Nothing is sent
-anywhere, and an exception in the answer is shown with its line instead of being raised.
+anywhere. An exception in the answer is shown with its line instead of being raised, and an answer that does not come to
+an end is stopped after some seconds.
 
 Adding exercises
 ----------------
@@ -27,6 +28,12 @@ A chapter needs two things; the checks live here, everything a reader sees lives
    central differences, a simulation, random inputs from a written seed), not one number. Ask for the plainest property
    first: only the first miss shows its hint.
 
+   Where the number is the answer itself use :func:`is_secret`, which does not say what was expected. Vary every
+   argument, alone and together with others, to values where it matters that it is used: caps below thresholds, slopes
+   and rates other than 1, sizes other than 2 and 3, norms that are no geometric sequence. Show two numbers that differ
+   with :func:`show`, each beside the other: ``show(got, wanted)``. The tests in ``tests/exercises/test_attacks.py``
+   find a new exercise by themselves and ignore its arguments, one by one and two by two.
+
 2. A source ``book/exercises/NN-topic.md``, a MyST notebook. Each exercise starts with a heading ``## NN.k Title`` and
    has code cells tagged ``stub``, ``solution``, ``check`` and at least three tagged ``wrong``, whose metadata ``says``
    quotes the message that this answer must earn; Markdown cells tagged ``solution`` explain. Untagged cells are for
@@ -41,7 +48,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-from rulbook._check import one_of
+from rulbook._check import one_of, shown
 from rulbook.errors import InputError
 from rulbook.exercises import _guard
 from rulbook.exercises._answers import (
@@ -84,11 +91,11 @@ __all__ = [
 ]
 
 
-def check(number: str, answer: object) -> Result:
+def check(number: object, answer: object) -> Result:
     """Check an answer; the result shows itself in a notebook, and prints as text.
 
     Args:
-        number: The exercise, such as "14.3".
+        number: The exercise, as text: "14.3".
         answer: What the exercise asks for: a number, numbers or a function.
 
     Returns:
@@ -98,8 +105,8 @@ def check(number: str, answer: object) -> Result:
         InputError: If there is no exercise of this number, or it is no text. Whatever is wrong with the answer is a
             finding.
     """
-    if isinstance(number, float):  # 14.10 and 14.1 are one number, and two exercises
-        raise InputError(f'number is {number}: put it in quotes, as it stands above the exercise, such as "{number}".')
+    if not isinstance(number, str):  # as numbers, 14.10 and 14.1 are one, and they are two exercises
+        raise InputError(f'number is {shown(number)}: write it as text, in quotes, such as "14.3".')
     known = exercises()
     return known[one_of("number", number, known)].check(answer)
 

@@ -325,7 +325,7 @@ def is_pair(answer: object, hint: str) -> tuple[Any, Any]:
 
 def slip(got: float, slips: dict[float, str], hint: str) -> str:
     """The hint for the known wrong value that ``got`` is, to three digits; else ``hint``."""
-    return next((text for value, text in slips.items() if close(got, value, 2e-3)), hint)
+    return next((text for value, text in slips.items() if abs(got - value) <= 2e-3 * abs(value) + 1e-9), hint)
 
 
 def show(value: float | np.floating[Any], *others: float | np.floating[Any]) -> str:

@@ -39,7 +39,8 @@ __all__ = ["LIMITS", "LeftEarly", "Limits", "TimeUp", "run", "session", "watch"]
 T = TypeVar("T")
 
 _TICK = 0.05  # seconds between two looks at the clock
-# Once time is up the looks follow closely, so that one falls outside of any `except` that swallows what it raises.
+# Once time is up the looks follow ever more closely, until one falls outside of any `except` that swallows what it
+# raises. The first of them leave time to clean up.
 _URGENT = 2e-4
 
 # What checks compute with. Of the builtins only these: notebooks replace others, `input` and `print`, for good reasons.
@@ -136,6 +137,7 @@ class _Session:
         self._lock = threading.Lock()
         self._thread = threading.get_ident()
         self._by_thread = not _has_timer()
+        self._pause = 2 * _TICK
 
     def begin(self) -> None:
         self._began = _clocks()
@@ -162,7 +164,8 @@ class _Session:
         if not self.running or not self._is_over():
             return
         self.expired = True
-        signal.setitimer(signal.ITIMER_REAL, _URGENT, _URGENT)
+        self._pause = max(self._pause / 2, _URGENT)
+        signal.setitimer(signal.ITIMER_REAL, self._pause, self._pause)
         if frame is not None and frame.f_code.co_filename != _clocks.__code__.co_filename:
             raise TimeUp
 

@@ -158,7 +158,10 @@ def student_notebook(sheet: Sheet) -> Notebook:
 
 
 def page_notebook(sheet: Sheet) -> Notebook:
-    """What the book shows: every solution folded away under its stub, to be executed before it is stored."""
+    """What the book shows: every solution folded away under its stub, to be executed before it is stored.
+
+    The check lies in the fold, too: what it says to a right answer gives the answer away.
+    """
     cells, folded = [], False
     for cell in sheet.cells:
         role = role_of(cell)
@@ -168,11 +171,13 @@ def page_notebook(sheet: Sheet) -> Notebook:
             folded = True
             if explained:
                 continue
-        elif role != "solution" and folded:
+        elif role not in ("solution", "check", "wrong") and folded:
             cells.append(markdown("</div>\n</details>"))
             folded = False
         if role != "wrong":
             cells.append(_bare(cell))
+    if folded:
+        cells.append(markdown("</div>\n</details>"))
     return notebook(cells)
 
 

@@ -19,6 +19,7 @@ share = Exercise(
     function("critical_share(target, w_max, max_rul)"),
     "Doubling a weight does not double a share: the others are still there, and their weights grow as well.",
 )
+_BY_SHARE = "You took a share of the cap for the border. It is 30 cycles, whatever the cap."
 _BATCH = np.array([0.0, 10.0, 30.0, 31.0, 60.0, 90.0, 125.0, 125.0, 125.0, 125.0])
 
 
@@ -62,7 +63,8 @@ def _(critical_share: Function) -> None:
         _, target = batch(seed)
         hint = "Sum of the weights of the critical engines, divided by the sum of all weights."
         got = critical_share.number(target, w_max, 110.0)
-        is_number(got, _share(target, w_max, 110.0), f"the share for w_max = {w_max:g}", hint)
+        slips = {_share(target, w_max, 110.0, 0.24 * 110.0): _BY_SHARE}
+        is_number(got, _share(target, w_max, 110.0), f"the share for w_max = {w_max:g}", hint, slips)
 
 
 @share.requires("critical means 30 cycles or fewer, under any cap")
@@ -71,7 +73,7 @@ def _(critical_share: Function) -> None:
     for cap in (60.0, 110.0, 150.0):
         slips = {_share(target, 2.0): "Is there a 125 in the body of your function?"}
         by_share = _share(target, 2.0, cap, 0.24 * cap)
-        slips[by_share] = "You took a share of the cap for the border. It is 30 cycles, whatever the cap."
+        slips[by_share] = _BY_SHARE
         got = critical_share.number(target, 2.0, cap)
         hint = "The border is at 30 cycles, the weights know the cap."
         is_number(got, _share(target, 2.0, cap), f"with a cap of {cap:g} the share", hint, slips)
@@ -89,12 +91,19 @@ def _moment(rul: Array, counts: Array, w_max: float, max_rul: float = CAP) -> fl
     return float(np.average(failure_weights(rul, max_rul, w_max) ** 2, weights=counts))
 
 
+def _hint_for_40(moment: Function) -> str:
+    """With all windows in one bin a sum and squared counts both give 40, so they are put in two."""
+    if close(moment.number(np.array([CAP, CAP]), np.array([30.0, 10.0]), 2.0, CAP), 25.0):
+        return "The counts are squared, too. A window counts once: square its weight, not how many are like it."
+    return "That is a sum over the 40 windows. Divide by how many there are."
+
+
 @second_moment.requires("all windows at the cap: 1")
 def _(moment: Function) -> None:
     rul, counts = np.array([0.0, 60.0, CAP]), np.array([0.0, 0.0, 40.0])
     weights = failure_weights(rul)
     slips = {
-        40.0: "That is a sum over the 40 windows: divide by how many there are, and square the weights only.",
+        40.0: _hint_for_40(moment),
         float(np.mean(weights**2)): "Two of the three bins are empty, and yet they count. Use `counts`.",
         0.0: "That is the variance of w. The noise of the gradient grows with the mean of w², the mean included.",
     }

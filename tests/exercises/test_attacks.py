@@ -509,7 +509,9 @@ class EndlessArray:
 
 def test_an_answer_without_end_is_stopped_in_every_exercise(short):
     for number in WRITTEN:
-        result = check(number, endless if number in FUNCTIONS else EndlessArray())
+        pair = number in ("12.10", "14.13")
+        never = (EndlessArray(), EndlessArray()) if pair else EndlessArray()
+        result = check(number, endless if number in FUNCTIONS else never)
         assert not result.passed
         assert "it ran for more than 0.05 seconds and was stopped" in str(result)
 
@@ -608,7 +610,7 @@ def test_a_wrong_number_is_not_told_the_right_one(number):
     right = official(number)
     tried = [scaled(right, factor) for factor in (-1, 0, 0.01, 0.1, 0.5, 0.9, 0.97, 1.03, 1.1, 2, 3, 10, 100, 1e4)]
     if np.ndim(right):
-        tried += [[*right[:i], right[i] * 1.3, *right[i + 1 :]] for i in range(len(right))]
+        tried += [[value * (1.3 + step * place) for place, value in enumerate(right)] for step in (0.1, 1.0)]
     else:
         tried += [3, 7.5, 50, 0.25]
     for answer in tried:
@@ -655,7 +657,7 @@ def test_no_message_says_that_a_number_is_itself(number):
                 assert NUMBER.findall(before)[-len(wanted) :] != wanted, finding.text
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+@given(st.floats(-1e300, 1e300), st.floats(-1e300, 1e300))
 def test_two_numbers_that_differ_are_shown_differently(one, other):
     assert (show(one, other) == show(other, one)) == (one == other)
     assert math.isclose(float(show(one).replace(",", "")), one, rel_tol=6e-4, abs_tol=5e-324)

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from rulbook.errors import InputError
 from rulbook.exercises import Exercise, Finding, Miss, Result, check, exercises, expect, function, number, vector
+from rulbook.expected_score import best_bias
 from rulbook.losses import failure_weights, moderate_weighted_mse_loss
 from rulbook.palette import METHOD_COLORS
 from rulbook.reference import amnl_weighted_mse
@@ -159,6 +161,116 @@ def test_the_answer_cannot_spoil_our_inputs():
         return weights
 
     assert check("14.3", greedy).passed
+
+
+def test_nor_can_an_answer_in_torch_that_writes_into_them():
+    def greedy(target, max_rul):
+        weights = 1 + torch.clamp(1 - target / max_rul, 0, 1)
+        target.zero_()
+        return weights
+
+    def nested(h, rul_layers, health_layers):
+        def head(a, layers):
+            for place, (weight, bias) in enumerate(layers):
+                a = a @ weight.T + bias
+                a = torch.relu(a) if place + 1 < len(layers) else a
+            for weight, bias in layers:
+                weight.zero_(), bias.zero_()
+            return a
+
+        return head(h, rul_layers)[:, 0], head(h, health_layers)
+
+    assert check("14.3", greedy).passed
+    assert check("11.5", nested).passed
+
+
+@pytest.mark.parametrize("extra", [-1, 1])
+def test_one_number_too_few_or_too_many_is_refused(extra):
+    def weights(target, max_rul):
+        return np.resize(reference_weights(target, max_rul), np.size(target) + extra)
+
+    result = check("14.3", weights)
+    assert not any(finding.passed for finding in result.findings)
+    assert f"returned {1 + extra} numbers for 1 number" in result.findings[0].text
+
+
+@pytest.mark.parametrize("number", exercises())
+def test_what_an_answer_is_good_for_is_told_only_when_it_is_right(number):
+    takeaway = exercises()[number].takeaway
+    assert takeaway
+    for answer in (3.5, ..., lambda *args: 3.5, [3.5, 2.5]):
+        result = check(number, answer)
+        assert not result.passed
+        shown = str(result), result._repr_html_()
+        assert " ".join(takeaway.split()) not in " ".join(shown[0].split())
+        assert result.takeaway[:20] not in shown[1]
+    right = Result(number, "t", (Finding(True, "x"),), takeaway)
+    assert " ".join(takeaway.split()) in " ".join(str(right).split())
+
+
+@pytest.mark.parametrize("number", [14.10, 17.1, np.float64(14.1), 14, None, b"14.1"])
+def test_a_number_without_quotes_is_refused_because_two_exercises_share_it(number):
+    with pytest.raises(InputError, match=r"number is .*: write it as text, in quotes"):
+        check(number, 1.6)
+
+
+def test_what_is_raised_with_nothing_to_say_says_so_and_the_innermost_line_is_the_learners():
+    def weights(target, max_rul):
+        raise RuntimeError
+
+    def inner(target, max_rul):
+        return np.linalg.solve(np.zeros((2, 2)), np.ones(2))
+
+    assert "It came without a message" in check("14.3", weights).findings[0].hint
+    assert "of inner, `return np.linalg.solve" in check("14.3", inner).findings[0].hint
+    long = check("14.3", lambda target, max_rul: (_ for _ in ()).throw(ValueError("x" * 5000))).findings[0].hint
+    assert len(long) < 700
+
+
+def test_a_text_that_two_properties_share_is_told_once():
+    twice = Exercise("1.1", "t", number)
+    for name in ("the first", "the second"):
+
+        @twice.requires(name)
+        def _(answer):
+            raise Miss("nothing came", "Look again.")
+
+    assert [(f.text, f.hint) for f in twice.check(1).findings] == [("nothing came", "Look again."), ("the second", "")]
+
+
+def test_points_may_come_to_the_front_as_lists_or_as_arrays():
+    def by_array(points):
+        no_worse = (points[:, None] <= points[None]).all(axis=2)
+        better = (points[:, None] < points[None]).any(axis=2)
+        return ~(no_worse & better).any(axis=0)
+
+    def by_list(points):
+        return [not any(p != q and p[0] <= q[0] and p[1] <= q[1] for p in sorted(points)) for q in points]
+
+    assert check("13.4", by_array).passed
+    assert check("13.4", by_list).passed
+
+
+@pytest.mark.parametrize(
+    ("number", "answer"),
+    [
+        ("17.1", (0.571, 0.286, 0.143)),
+        ("13.1", 25.97),
+        ("17.8", [346, 1465]),
+        ("17.8", (346.4, 1460)),
+        ("14.2", 19.6),
+        ("13.9", np.array([1.52, 1.96])),
+    ],
+)
+def test_as_many_digits_as_are_asked_for_are_enough(number, answer):
+    assert check(number, answer).passed
+
+
+def test_a_shift_to_a_tenth_of_a_cycle_is_exact_enough_and_six_tenths_are_not():
+    assert check("13.3", lambda sigma: round(best_bias(sigma), 1)).passed
+    assert check("13.3", lambda sigma: best_bias(sigma) + 0.09).passed
+    assert not check("13.3", lambda sigma: best_bias(sigma) + 0.12).passed
+    assert not check("13.3", lambda sigma: best_bias(sigma) - 0.6).passed
 
 
 def test_progress_is_shown_and_one_hint_at_a_time():

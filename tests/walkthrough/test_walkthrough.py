@@ -213,6 +213,49 @@ def test_a_caught_exception_is_shown_and_the_run_goes_on():
     assert walk.result[0] == -1
 
 
+def test_a_name_bound_again_to_an_equal_value_is_shown_again():
+    def bound_twice():
+        rate = 0.5
+        rate = 1.0 - rate
+        return rate
+
+    walk = walkthrough(bound_twice)
+    assert said(line(walk, "rate = 0.5")) == ["bound rate: float = 0.5"]
+    assert said(line(walk, "rate = 1.0")) == ["bound rate: float = 0.5"]
+
+
+def test_a_frame_that_an_exception_leaves_returns_nothing():
+    def reads(values):
+        return values[7]
+
+    def asks(values):
+        try:
+            found = reads(values)
+        except IndexError:
+            found = None
+        return reads(values)
+
+    walk = walkthrough(asks, [1.0], depth=1)
+    assert isinstance(walk.raised, IndexError)
+    inner = line(walk, "found = reads").calls[0].steps
+    for step in (*walk.steps, *inner):
+        assert [value for value in step.state if value.role == "returned"] == []
+    assert line(inner, "return").raised.startswith("IndexError")
+
+
+def test_the_names_inside_of_a_comprehension_are_not_bound_by_its_line():
+    def doubles(values):
+        item = 7.0
+        doubled = [2 * item for item in values]
+        by_name = dict.fromkeys(values, 1)
+        return doubled, by_name, item
+
+    walk = walkthrough(doubles, [1.0, 2.0])
+    assert [value.name for value in line(walk, "doubled").state] == ["doubled"]
+    assert [value.name for value in line(walk, "by_name").state] == ["by_name"]
+    assert walk.result[2] == 7.0
+
+
 def test_exhausting_an_iterator_is_no_exception_but_next_on_an_empty_one_is():
     class Once:
         def __iter__(self):
