@@ -556,7 +556,9 @@ def test_a_norm_of_finite_numbers_is_finite_and_of_any_but_zeros_not_zero(dtype,
 
 
 def test_half_precision_rows_of_three_hundreds_have_a_norm():
-    assert row_norms(torch.full((1, 4), 300.0, dtype=torch.float16)).tolist() == [600.0]
+    norms = row_norms(torch.full((1, 4), 300.0, dtype=torch.float16))
+    assert norms.dtype == torch.float32
+    assert norms.tolist() == [600.0]
     for broken in (INF, NAN):
         assert not math.isfinite(row_norms(torch.tensor([[1.0, broken]])))
 
