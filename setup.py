@@ -1,7 +1,7 @@
 """Two steps that pyproject.toml cannot state: what travels with the package, and a README that stands alone.
 
 Measured results and exercise sources stand once, in the folders where the book reads them. The wheel gets a copy below
-``rulbook/_shipped``, in the same layout, so that ``rulbook._files`` finds them anywhere. And its description leaves out
+``rulbook/_shipped``, in the same layout, so that ``rulbook._book`` finds them anywhere. And its description leaves out
 pictures and links to files that only a clone has.
 """
 

@@ -32,6 +32,8 @@ EXTRA_OF_PACKAGE = {
     "traitlets": "figures",
     "jupytext": "class",
     "nbformat": "class",
+    "onnx": "onnx",
+    "onnxscript": "onnx",
     "torchjd": "torchjd",
     "distributed": "dask",
 }
@@ -47,6 +49,7 @@ EXTRA_OF_MODULE = {
     "rulbook.prediction": "predict",
     "rulbook.benchmark": "train",
     "rulbook.experiments": "train",
+    "rulbook.export": "predict",
     "rulbook.methods": "train",
     "rulbook.plots": "train",
     "rulbook.sweep": "train",

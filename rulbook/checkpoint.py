@@ -23,7 +23,7 @@ from rulbook import __version__
 from rulbook._check import existing_file, finite_number, shown, whole, within
 from rulbook._json import json_object
 from rulbook._needs import needed
-from rulbook.data import Horizon, Preprocessor
+from rulbook.data import Columns, Horizon, Preprocessor
 from rulbook.errors import InputError
 from rulbook.files import one_line, write_atomically
 from rulbook.model import DualTaskModel, ModelConfig
@@ -80,14 +80,14 @@ class Checkpoint:
         preprocessor: Operating conditions and z-scores, as fitted on the training engines.
         horizon: Window, cap, health thresholds and unit of time that it was trained with.
         facts: How it came to be: data set, method, seed, selected epoch, versions.
-        columns: Which columns of the user's table became what, as plain values; None where the file does not say.
+        columns: By what names the user's table had its columns; None where the file does not say.
     """
 
     model: DualTaskModel
     preprocessor: Preprocessor
     horizon: Horizon
     facts: dict[str, Any]
-    columns: dict[str, Any] | None = None
+    columns: Columns | None = None
 
 
 def save_checkpoint(
@@ -98,12 +98,12 @@ def save_checkpoint(
     horizon: Horizon,
     facts: Mapping[str, Any],
     *,
-    columns: Mapping[str, Any] | None = None,
+    columns: Columns | None = None,
 ) -> None:
     """Write ``tensors``, a state of ``model``, to one file from which :func:`load_checkpoint` can predict."""
     parts = {"model": model.config_dict(), "preprocessor": preprocessor.to_dict(), "horizon": horizon.to_dict()}
     if columns is not None:
-        parts["columns"] = dict(columns)
+        parts["columns"] = columns.to_dict()
     save_tensors(path, tensors, {"versions": versions(), **facts, **parts})
 
 
@@ -120,10 +120,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     if not {"model", "preprocessor", "horizon"} <= set(facts):
         raise InputError(f"{name} holds no model: give the file best.safetensors of a run.")
     columns = facts.pop("columns", None)
-    if columns is not None and not isinstance(columns, dict):
-        raise InputError(f"{name} holds {shown(columns)} for columns: it must be a JSON object.")
     preprocessor = _part(name, "preprocessor", facts.pop("preprocessor"), _preprocessor)
     horizon = _part(name, "horizon", facts.pop("horizon"), Horizon.from_dict)
+    named = None if columns is None else _part(name, "columns", columns, Columns.from_dict)
+    if named is not None and (named.setting_names, named.sensor_names) != (preprocessor.settings, preprocessor.sensors):
+        raise InputError(f"{name} holds names of other columns than its preprocessor reads.")
     # Without memory first: a size that is wrong shall not be asked of the machine.
     values = _part(name, "model", facts.pop("model"), _model_values)
     with torch.device("meta"):
@@ -134,8 +135,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             f"{len(preprocessor.sensors)}: they must agree."
         )
     model = DualTaskModel.from_config_dict(values)
+    if (model.max_rul, model.thresholds) != (horizon.max_rul, horizon.thresholds):
+        raise InputError(f"{name} holds a network and a horizon with different caps or health thresholds.")
     model.load_state_dict(tensors)
-    return Checkpoint(model.eval(), preprocessor, horizon, facts, columns)
+    return Checkpoint(model.eval(), preprocessor, horizon, facts, named)
 
 
 def versions() -> dict[str, str]:

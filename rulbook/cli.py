@@ -344,11 +344,12 @@ def _evaluate(args: argparse.Namespace) -> int:
     )
     result = evaluate(checkpoint.model, windows, max_rul=checkpoint.horizon.max_rul)
     scores = result.scores()
+    unit = checkpoint.horizon.time_unit
     picture = out or Path(args.checkpoint).with_name(f"evaluation-{dataset}.png")
-    save_figure(predicted_against_true(result, title=dataset), picture)
+    save_figure(predicted_against_true(result, title=dataset, time_unit=unit), picture)
     print(
         f"{dataset}: {len(windows)} test engines, labels {'as given' if args.uncapped else 'capped'}\n"
-        f"RMSE             {scores['rmse']:8.2f} cycles\n"
+        f"RMSE             {scores['rmse']:8.2f} {unit}s\n"
         f"NASA score       {scores['nasa_score']:8.1f}\n"
         f"health accuracy  {scores['health_accuracy']:8.3f}\n"
         f"health macro-F1  {scores['health_macro_f1']:8.3f}\n"
@@ -392,8 +393,8 @@ def _predict(args: argparse.Namespace) -> int:
 
     out = _out(args.out)
     checkpoint = load_checkpoint(args.checkpoint)
-    needed = (*checkpoint.preprocessor.settings, *checkpoint.preprocessor.sensors)
-    table = predict(checkpoint, read_table(args.file, columns=needed), every_cycle=args.every_cycle)
+    read = checkpoint.columns or (*checkpoint.preprocessor.settings, *checkpoint.preprocessor.sensors)
+    table = predict(checkpoint, read_table(args.file, columns=read), every_cycle=args.every_cycle)
     text = table.to_csv(index=False, float_format="%.3f", lineterminator="\n")
     if out is None:
         print(text, end="")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from rulbook._check import above, finite_number
+from rulbook._needs import needed
 from rulbook.errors import InputError
 
 __all__ = ["best_bias", "expected_score", "score_slope"]
@@ -78,7 +79,8 @@ def _term(exponent: float, z: float) -> float:
         return math.exp(exponent) * _below(z)
     except OverflowError:
         # The product may be in reach where the first factor is not.
-        from scipy.special import log_ndtr
+        with needed():
+            from scipy.special import log_ndtr
 
         logarithm = exponent + float(log_ndtr(z))
         return math.exp(logarithm) if logarithm < 709 else math.inf

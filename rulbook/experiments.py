@@ -98,14 +98,14 @@ def _run(
     # An epoch more would have taken the record away.
     if folder.record.exists():
         raise InputError(f"folder {str(folder)!r} holds a finished run: {_why_finished(result)}.")
-    test = evaluate(result.model, data.test, max_rul=data.horizon.max_rul)
+    test = evaluate(result.model, data.test, max_rul=data.horizon.max_rul) if len(data.test) else None
     facts = data.describe()
     name = f"{facts['subset']}, {config.method}, seed {config.seed}"
-    for file, figure in {
-        "learning_curves.png": learning_curves(result.history, title=name),
-        "test_engines.png": predicted_against_true(test, title=name),
-    }.items():
-        save_figure(figure, folder.path / file)
+    time_unit = data.horizon.time_unit
+    save_figure(learning_curves(result.history, title=name, time_unit=time_unit), folder.path / "learning_curves.png")
+    if test is not None:
+        figure = predicted_against_true(test, title=name, time_unit=time_unit)
+        save_figure(figure, folder.path / "test_engines.png")
     chosen = {str(name): value for name, value in result.history.iloc[result.best_epoch - 1].items()}
     last = result.history.iloc[-1]
     seconds = float(result.history["seconds"].sum())
@@ -116,13 +116,13 @@ def _run(
         "selected_epoch": result.best_epoch,
         "epochs": len(result.history),
         "validation": {key.removeprefix("validation_"): chosen[key] for key in chosen if key.startswith("validation_")},
-        "test": test.scores(),
-        "other_protocols": other_protocols(result, data),
+        "test": {} if test is None else test.scores(),
+        "other_protocols": {} if test is None else other_protocols(result, data),
         "gradients": gradient_quartiles(result.probes),
         "task_weights": [chosen["weight_rul"], chosen["weight_health"]],
         "last_task_weights": [float(last["weight_rul"]), float(last["weight_health"])],
         # In words, and in how many steps; empty where every step was as it should be.
-        "notes": dict(getattr(result, "notes", {})),
+        "notes": dict(result.notes),
         "training_seconds": round(seconds, 1),
         "wall_seconds": round(time.perf_counter() - started, 1),
         "windows_per_second": round(len(data.train) * len(result.history) / seconds, 1),

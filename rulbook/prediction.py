@@ -25,8 +25,8 @@ def predict(checkpoint: Checkpoint, frame: pd.DataFrame, *, every_cycle: bool = 
 
     Args:
         checkpoint: From :func:`rulbook.checkpoint.load_checkpoint`.
-        frame: One row per engine and cycle, from :func:`rulbook.data.read_table`; needs the columns ``unit``, ``cycle``
-            and the settings and sensors that the model was trained with. Engines come out in its order.
+        frame: One row per engine and cycle, with the columns that the model was trained with: by the names of the
+            user's own table, or as :func:`rulbook.data.read_table` gives them. Engines come out in its order.
         every_cycle: One line for each cycle from the window's length on, instead of one per engine at its last cycle.
 
     Returns:
@@ -41,6 +41,8 @@ def predict(checkpoint: Checkpoint, frame: pd.DataFrame, *, every_cycle: bool = 
         UserWarning: If a z-score is a hundred or more.
     """
     preprocessor, horizon = checkpoint.preprocessor, checkpoint.horizon
+    if checkpoint.columns is not None:
+        frame = checkpoint.columns.rename(frame)
     columns = (*preprocessor.settings, *preprocessor.sensors)
     _require_finite_readings(frame, columns)
     require_rows(frame, columns)

@@ -25,18 +25,17 @@ _TEXT = "a text"
 _OBJECT = "an object"
 _SCORES = dict.fromkeys(("rmse", "nasa_score", "health_accuracy", "health_macro_f1"), _NUMBER)
 _QUARTILES = dict.fromkeys(("q1", "median", "q3"), _NUMBER)
+_PROTOCOLS = {
+    "uncapped": _SCORES,
+    "all_windows": _SCORES,
+    "best_test_epoch": {"epoch": _WHOLE, **_SCORES},
+}
 _SHAPE: dict[str, Any] = {
     "data": {"subset": _TEXT, "split": _TEXT},
     "config": {"method": _TEXT, "preset": _TEXT, "seed": _WHOLE, "epochs": _WHOLE},
     "config_hash": _TEXT,
     "selected_epoch": _WHOLE,
     "epochs": _WHOLE,
-    "test": _SCORES,
-    "other_protocols": {
-        "uncapped": _SCORES,
-        "all_windows": _SCORES,
-        "best_test_epoch": {"epoch": _WHOLE, **_SCORES},
-    },
     "task_weights": [_NUMBER, _NUMBER],
     "last_task_weights": [_NUMBER, _NUMBER],
     "training_seconds": _NUMBER,
@@ -63,14 +62,22 @@ def read_record(path: str | Path) -> dict[str, Any]:
         raise RecordError(f"{where} is damaged: {one_line(error)} {_REMEDY}") from error
     if fault := _fault(record, _SHAPE, ""):
         raise RecordError(f"{where} is damaged, or of another version: {fault}. {_REMEDY}")
-    # A run without validation engines has no scores of theirs; one that measured no gradients has nothing there.
-    for name, shape in (("validation", _SCORES), ("gradients", {"norm_ratio": _QUARTILES, "cosine": _QUARTILES})):
+    # A run without test engines has no scores of theirs; one that measured no gradients has nothing there.
+    for name, shape in _OPTIONAL.items():
+        if name in ("test", "other_protocols") and name not in record:
+            raise RecordError(f"{where} is damaged, or of another version: it has no {name}. {_REMEDY}")
         part = record.get(name)
         if part not in (None, {}) and (fault := _fault(part, shape, name)):
             raise RecordError(f"{where} is damaged, or of another version: {fault}. {_REMEDY}")
     return record
 
 
+_OPTIONAL: dict[str, Any] = {
+    "validation": _SCORES,
+    "test": _SCORES,
+    "other_protocols": _PROTOCOLS,
+    "gradients": {"norm_ratio": _QUARTILES, "cosine": _QUARTILES},
+}
 _REMEDY = "Remove it, and the run is finished anew from what else is in its folder."
 
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rulbook._book import book_root
 from rulbook._check import existing_file
-from rulbook._files import book_root
 from rulbook._needs import needed
 
 if TYPE_CHECKING:

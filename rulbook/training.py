@@ -433,7 +433,8 @@ def _ramped_average(decay: float) -> Callable[[Any, Any, Any], None]:
 
 def _summary(steps: list[StepReport]) -> dict[str, float]:
     """What an epoch's steps come to: mean losses and task weights, median norm ratio and cosine where measured."""
-    losses = torch.stack([step.losses for step in steps]).mean(dim=0).tolist()
+    # A task that is absent from a batch has no loss there.
+    losses = torch.stack([step.losses for step in steps]).nanmean(dim=0).tolist()
     weights = torch.stack([step.weights for step in steps]).mean(dim=0).tolist()
     norms = [step.norms for step in steps if step.norms is not None]
     cosines = [step.cosine for step in steps if step.cosine is not None]

@@ -169,8 +169,7 @@ class ResumableRun:
                 self.data.preprocessor,
                 self.data.horizon,
                 {**facts, "data": self.data.describe(), "validation": scores},
-                # Fleets say by what names their columns came.
-                columns=None if (columns := getattr(self.data, "columns", None)) is None else columns.to_dict(),
+                columns=self.data.columns,
             )
         optimizer = self.optimizer.state_dict()
         tensors = {

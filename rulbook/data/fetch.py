@@ -127,7 +127,8 @@ def _fetch(url: str, archive: Path, progress: bool) -> None:
     Raises:
         OSError: If the server fails, is too slow, or gives too much or too little.
     """
-    from tqdm import tqdm
+    with needed():
+        from tqdm import tqdm
 
     if not url.startswith(("http://", "https://")):
         raise OSError("only http and https are fetched")

@@ -232,7 +232,8 @@ class Preprocessor:
         return hasattr(self, "means_")
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import Tags, TargetTags, TransformerTags
+        with needed():
+            from sklearn.utils import Tags, TargetTags, TransformerTags
 
         return Tags(estimator_type=None, target_tags=TargetTags(required=False), transformer_tags=TransformerTags())
 

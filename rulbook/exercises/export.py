@@ -6,7 +6,7 @@ import argparse
 import ast
 from pathlib import Path
 
-from rulbook._files import book_root
+from rulbook._book import book_root
 from rulbook.errors import InputError
 from rulbook.exercises._notebook import Cell, Notebook, code, markdown, notebook, raw, write_notebook
 from rulbook.exercises._sheet import (
