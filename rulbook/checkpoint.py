@@ -135,7 +135,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             f"{len(preprocessor.sensors)}: they must agree."
         )
     model = DualTaskModel.from_config_dict(values)
-    if (model.max_rul, model.thresholds) != (horizon.max_rul, horizon.thresholds):
+    # A network that was trained elsewhere may know neither.
+    if model.max_rul not in (None, horizon.max_rul) or model.thresholds not in (None, horizon.thresholds):
         raise InputError(f"{name} holds a network and a horizon with different caps or health thresholds.")
     model.load_state_dict(tensors)
     return Checkpoint(model.eval(), preprocessor, horizon, facts, named)

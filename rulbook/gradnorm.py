@@ -1,4 +1,4 @@
-"""GradNorm: weights that are learned until every task trains at the same rate (section 17.4)."""
+"""GradNorm: weights that are learned until every task trains at the same rate (section 13.4)."""
 
 from __future__ import annotations
 

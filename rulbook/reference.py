@@ -48,7 +48,7 @@ def uniform_mse(pred: ArrayLike, target: ArrayLike) -> tuple[float, Array]:
 
 
 def failure_weights(target: ArrayLike, max_rul: float = 125.0, w_max: float = 2.0) -> Array:
-    r"""The AMNL weight of each sample: 1 at the cap, ``w_max`` at failure, a straight line between (section 14.2).
+    r"""The AMNL weight of each sample: 1 at the cap, ``w_max`` at failure, a straight line between (section 14.1).
 
     .. math:: w(y) = 1 + (w_\text{max} - 1)\,\operatorname{clip}(1 - y / R_\text{max},\, 0,\, 1)
 
@@ -189,7 +189,7 @@ def amnl_loss(
     max_rul: float = 125.0,
     w_max: float = 2.0,
 ) -> float:
-    r"""Weighted samples, fixed task weights (section 14.3).
+    r"""Weighted samples, fixed task weights (section 14.4).
 
     .. math:: L = (1 - \lambda_\text{hs})\,\mathrm{wMSE} + \lambda_\text{hs}\,\mathrm{CE}
 

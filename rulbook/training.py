@@ -173,9 +173,11 @@ def train(
         UserWarning: At the first step of each kind that was not as it should be; see ``notes`` of the result.
     """
     config = config or TrainingConfig()
+    # What is wrong with the data is said before a folder is made.
+    with _memory_explained(config):
+        run = _Run(data, config, None if folder is None else Path(folder), watched or {})
     with held(folder):
         with _memory_explained(config):
-            run = _Run(data, config, None if folder is None else Path(folder), watched or {})
             run.start(resume)
         bar = tqdm(total=run.config.epochs, initial=run.epoch, desc=run.label, unit="epoch", disable=not progress)
         with bar:

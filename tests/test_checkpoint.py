@@ -13,7 +13,7 @@ import torch
 
 from rulbook import checkpoint as checkpoints
 from rulbook.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
-from rulbook.data import Horizon, Preprocessor, demo_fleet
+from rulbook.data import Columns, Horizon, Preprocessor, demo_fleet
 from rulbook.errors import InputError
 from rulbook.files import remove_leftovers, write_atomically
 from rulbook.model import DualTaskModel, ModelConfig
@@ -50,9 +50,14 @@ def test_what_was_saved_comes_back_in_evaluation_mode(good, model, preprocessor)
 
 
 def test_names_of_the_users_columns_travel_along(model, preprocessor, tmp_path):
-    names = {"unit": "unit_nr", "sensors": ["a", "b"]}
+    own = ("plane",), tuple(f"own_{sensor}" for sensor in preprocessor.sensors)
+    names = Columns("unit_nr", "flight", preprocessor.settings, preprocessor.sensors, left_out=(("RUL", "the answer"),))
+    other = Columns("unit_nr", "flight", *own)
     save_checkpoint(tmp_path / "c", model.state_dict(), model, preprocessor, Horizon(), {}, columns=names)
     assert load_checkpoint(tmp_path / "c").columns == names
+    save_checkpoint(tmp_path / "c", model.state_dict(), model, preprocessor, Horizon(), {}, columns=other)
+    with pytest.raises(InputError, match="names of other columns than its preprocessor reads"):
+        load_checkpoint(tmp_path / "c")
 
 
 def test_equal_content_is_equal_bytes(good, model, preprocessor, tmp_path):

@@ -322,7 +322,12 @@ class _Space(NamedTuple):
         there, replaced = vars(self.holder), []
         if not all(map(is_, map(there.get, self.kept), self.kept.values())):
             for key, value in self.kept.items():
-                if there.get(key, self) is not value:
+                now = there.get(key, self)
+                if now is value:
+                    continue
+                if self.name.startswith("torch") and _is_of_torch(now):
+                    self.kept[key] = now
+                else:
                     setattr(self.holder, key, value)
                     replaced.append(key)
         if self.closed and len(there) != len(self.kept):
@@ -332,6 +337,13 @@ class _Space(NamedTuple):
                     delattr(self.holder, key)
                     replaced.append(key)
         return [f"{self.name}.{key}".replace("numpy.", "np.", 1) for key in replaced]
+
+
+def _is_of_torch(value: object) -> bool:
+    """Whether PyTorch itself wrote it: its compiler, loaded when first needed, wraps functions such as ``manual_seed``."""
+    code, torch = getattr(value, "__code__", None), sys.modules.get("torch")
+    homes = getattr(torch, "__path__", ())
+    return code is not None and any(str(code.co_filename).startswith(home) for home in homes)
 
 
 class _Tools:
