@@ -1,4 +1,4 @@
-"""What the steps of a run saw, one row each: losses, weights, norms, their ratio and the cosine (section 18.2)."""
+"""What the steps of a run saw, one row each: losses, weights, norms, their ratio and the cosine (section 12.1)."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ class AMNL(nn.Module):
 
 
 class GRACE(nn.Module):
-    r"""Samples near failure weigh more, and the tasks are weighted by inverse gradient norm (chapter 20).
+    r"""Samples near failure weigh more, and the tasks are weighted by inverse gradient norm (section 13.4).
 
     .. math:: L = \lambda_\text{rul}\,\frac1B \sum_i w(y_i)(\hat y_i - y_i)^2 + \lambda_\text{hs}\,\mathrm{CE}, \qquad
               \lambda_t \propto \frac{1}{g_t + \epsilon}
@@ -203,7 +203,7 @@ class GRACE(nn.Module):
                 :func:`rulbook.gradients.task_gradient_norms`, or two plain numbers.
         """
         losses = task_losses(rul, health_logits, target_rul, target_health, max_rul=self.max_rul, w_max=self.w_max)
-        # The weighting detaches: the weights are constants to the optimiser (section 18.1 shows what happens if not).
+        # The weighting detaches: the weights are constants to the optimiser (section 17.2 shows what happens if not).
         norms = norms if isinstance(norms, Tensor) else torch.from_numpy(numbers("norms", norms))
         weights: Tensor = self.weighting(norms)
         return torch.dot(weights.to(losses), losses)

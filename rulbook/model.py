@@ -1,4 +1,4 @@
-"""One network, two answers: remaining useful life in cycles, and a health class (chapters 8 to 11).
+"""One network, two answers: remaining useful life in cycles, and a health class (chapter 11).
 
 A window of sensor readings passes three convolutions (local shapes), two bidirectional LSTM layers (order in time) and
 self-attention (which cycles matter); the last cycle's vector goes through a funnel to 32 numbers that both heads share.

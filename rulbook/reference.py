@@ -254,7 +254,7 @@ def grace_loss(
     max_rul: float = 125.0,
     w_max: float = 2.0,
 ) -> float:
-    r"""AMNL's sample weights and GABA's task weights (section 21.2).
+    r"""AMNL's sample weights and GABA's task weights (section 13.4).
 
     .. math:: L = \lambda_\text{rul}\,\mathrm{wMSE} + \lambda_\text{hs}\,\mathrm{CE}, \qquad
               \lambda_t \propto 1 / (g_t + \epsilon)

@@ -1,4 +1,4 @@
-"""The training step that measures gradient norms, turns them into task weights and applies these (chapter 18)."""
+"""The training step that measures gradient norms, turns them into task weights and applies these (section 17.5)."""
 
 from __future__ import annotations
 

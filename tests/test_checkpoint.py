@@ -122,7 +122,7 @@ FORGED_FACTS = [
     ("model", lambda f: f.pop("n_features"), "lacks n_features"),
     ("model", lambda f: f.update(new_option=1), "holds no usable model: "),
     ("model", lambda f: f.update(lstm_hidden=10**6), "lstm_hidden is 1000000"),
-    ("model", lambda f: f.update(lstm_hidden=99_999), "does not fit"),
+    ("model", lambda f: f.update(lstm_hidden=99_999), "lstm_hidden is 99999: it must be"),
     ("model", lambda f: f.update(lstm_hidden=True), "lstm_hidden is True"),
     ("model", lambda f: f.update(attention_heads=3), "attention_heads is 3: it must divide"),
     ("model", lambda f: f.update(channels=[4, 4]), "channels is"),

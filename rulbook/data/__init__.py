@@ -1,4 +1,4 @@
-"""Engines as data: NASA's C-MAPSS, a synthetic fleet, or your own table, as windows to train on (part II).
+"""Engines as data: NASA's C-MAPSS, a synthetic fleet, or your own table, as windows to train on (section 14.4).
 
 >>> fleet = load_cmapss("FD001")  # doctest: +SKIP
 >>> data = prepare(fleet)  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""What is known about NASA's C-MAPSS data, each fact with its source (chapter 5).
+"""What is known about NASA's C-MAPSS data, each fact with its source.
 
 Sources: [S] Saxena, Goebel, Simon, Eklund (2008), *Damage propagation modeling for aircraft engine run-to-failure
 simulation*, PHM 2008, and the ``readme.txt`` in NASA's archive; [C] counted in the files themselves, and counted again

@@ -1,4 +1,4 @@
-"""Labels: remaining useful life, the cap, three health classes (sections 7.2 and 7.3)."""
+"""Labels: remaining useful life, the cap, three health classes (sections 14.1 and 11.3)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def rul_labels(frame: pd.DataFrame, *, last_rul: ArrayLike = 0) -> NDArray[np.fl
 
 
 def cap(rul: ArrayLike, max_rul: float = MAX_RUL) -> NDArray[np.float64]:
-    r"""The capped RUL, :math:`\min(y, R_\text{max})`, in cycles (section 7.2).
+    r"""The capped RUL, :math:`\min(y, R_\text{max})`, in cycles (section 14.1).
 
     Raises:
         ValueError: If ``max_rul`` is not positive or a value is not finite.

@@ -1,4 +1,4 @@
-"""Operating conditions and per-condition z-scores, fitted on training engines only (chapter 6).
+"""Operating conditions and per-condition z-scores, fitted on training engines only (section 14.4).
 
 An engine at 42,000 feet and one on the ground give readings that differ a hundred times more than a sound and a worn
 engine do. So each reading is compared with the readings of training engines under the same condition.

@@ -1,4 +1,4 @@
-"""Splits by engine: a model is judged on engines that it never saw (section 7.5)."""
+"""Splits by engine: a model is judged on engines that it never saw (section 14.4)."""
 
 from __future__ import annotations
 

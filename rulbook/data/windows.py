@@ -1,4 +1,4 @@
-"""Windows without copies: one table of rows and the index at which each window starts (section 7.1).
+"""Windows without copies: one table of rows and the index at which each window starts (section 14.4).
 
 Two windows that follow each other share all cycles but one. Storing every window costs 30 times the memory of the rows;
 storing the rows and one index per window costs the rows. A batch is cut out when it is needed:

@@ -1,4 +1,4 @@
-"""TorchJD's methods as balancers, and GABA as a TorchJD weighting (chapter 19). Needs the extra ``rulbook[torchjd]``.
+"""TorchJD's methods as balancers, and GABA as a TorchJD weighting. Needs the extra ``rulbook[torchjd]``.
 
 TorchJD (https://torchjd.org) implements the methods that GABA is compared with; what it has is used as it is.
 """

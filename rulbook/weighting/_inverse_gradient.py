@@ -12,7 +12,7 @@ from rulbook.weighting._wrappers import EMA, AffineFloor, ClipFloor, Warmup
 
 
 class InverseGradient(Weighting):
-    """The weighting of GABA and GRACE: ``Warmup(Floor(EMA(InverseNorm())))``, times ``total`` (chapter 18).
+    """The weighting of GABA and GRACE: ``Warmup(Floor(EMA(InverseNorm())))``, times ``total`` (section 17.4).
 
     Each part can be left out: ``beta=0``, ``floor=0``, ``warmup=0``, ``eps=0``.
 

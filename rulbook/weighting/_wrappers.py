@@ -25,7 +25,7 @@ class Wrapper(Weighting):
 
 
 class EMA(Wrapper):
-    r"""An exponential moving average of the weights, started at 1/K (section 18.1).
+    r"""An exponential moving average of the weights, started at 1/K (equation 17.6).
 
     .. math:: \tilde\lambda_t = \beta^s\,\tilde\lambda_{t-s} + (1 - \beta^s)\,\lambda_t
 
@@ -71,7 +71,7 @@ class EMA(Wrapper):
 
 
 class AffineFloor(Wrapper):
-    r"""Keeps every weight at or above a floor by mixing in equal weights (section 18.3).
+    r"""Keeps every weight at or above a floor by mixing in equal weights (equation 17.8).
 
     .. math:: \lambda'_i = f + (1 - K f)\,\lambda_i
 
@@ -100,7 +100,7 @@ class AffineFloor(Wrapper):
 
 
 class ClipFloor(Wrapper):
-    r"""Clips the weights from below, then divides by their sum: the published way (section 18.3).
+    r"""Clips the weights from below, then divides by their sum: the published way (equation 17.7).
 
     .. math:: \lambda'_i = \frac{\max(\lambda_i, f)}{\sum_j \max(\lambda_j, f)}
 
@@ -130,7 +130,7 @@ class ClipFloor(Wrapper):
 class Warmup(Wrapper):
     """Equal weights, exactly 1/K, for the first steps; only then does the wrapped weighting see its first norms.
 
-    A network at its first steps has gradients that say little about the ones to come (section 18.4). Nothing is
+    A network at its first steps has gradients that say little about the ones to come (section 17.4). Nothing is
     measured in that time, so these steps cost a plain step.
 
     Args:

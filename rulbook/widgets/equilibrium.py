@@ -66,7 +66,7 @@ class Equilibrium(LiveFigure):
     """
 
     script = "equilibrium.js"
-    title = "The optimiser changes the way; where two pulls come to rest is settled by their ratio"
+    title = "The optimiser changes the way; where two goals come to rest is settled by their stiffness"
     alt = (
         "Above, the parameter over 200 steps: it starts at 0, between the goal of the health task at minus 1 and that "
         "of the RUL task at plus 1, and ends on a dashed line close to the RUL goal, with either optimiser, unless "
