@@ -26,6 +26,9 @@ from rulbook.errors import InputError
 __all__ = ["fleet_from_frame", "in_order", "read_cmapss_text", "read_table", "rul_vector"]
 
 
+_ROWS_NO_CHANCE = 5
+
+
 def read_table(path: str | Path, *, columns: Sequence[str] | Columns = (*SETTINGS, *SENSORS_14)) -> pd.DataFrame:
     """Read engines from a file, under the names that a model knows them by.
 
@@ -106,7 +109,8 @@ def fleet_from_frame(
             must be, a cycle occurs twice or is below 1, or ``test`` and ``test_rul`` do not fit.
 
     Warns:
-        UserWarning: If something was guessed or left out, or a listed sensor gives the answer away.
+        UserWarning: If something was guessed or left out, a listed sensor gives the answer away, or the rows of a test
+            engine are in ``frame`` too.
     """
     for argument, table in (("frame", frame), ("test", test)):
         if table is not None and not isinstance(table, pd.DataFrame):
@@ -121,11 +125,35 @@ def fleet_from_frame(
     if test is not None:
         own_test, rises = _tidy(test, columns, "test")
         own_rul = _test_rul(test_rul, engine_runs(own_test).units, rises, columns.unit)
+        odd = "\n".join(filter(None, (odd, _told_twice(train, own_test, name))))
     else:
         train, own_test, own_rul = _held_out(train, test_fraction, seed, own)
     if odd:
         warnings.warn(odd, stacklevel=2)
     return Fleet(name, train, own_test, own_rul, columns.setting_names, columns.sensor_names, own, columns)
+
+
+def _told_twice(train: pd.DataFrame, test: pd.DataFrame, name: str) -> str:
+    """What there is to say of test engines whose rows are all among the training rows, cycle by cycle."""
+    rows = [table.drop(columns="unit").astype(np.float64) for table in (train, test)]
+    hashed = [pd.util.hash_pandas_object(table, index=False).to_numpy() for table in rows]
+    # A few rows of sensors with a few levels may be alike by chance.
+    readings = pd.util.hash_pandas_object(rows[1].drop(columns="cycle"), index=False).to_numpy()
+    runs = engine_runs(test)
+    both = np.isin(hashed[1], hashed[0])
+    places = [slice(first, first + length) for first, length in zip(runs.first, runs.length, strict=True)]
+    twice = [
+        unit
+        for unit, rows_of in zip(runs.units.tolist(), places, strict=True)
+        if both[rows_of].all() and len(np.unique(readings[rows_of])) >= _ROWS_NO_CHANCE
+    ]
+    if not twice:
+        return ""
+    named = ", ".join(map(str, twice[:5])) + (", …" if len(twice) > 5 else "")
+    return (
+        f"{name}: all rows of {len(twice)} of {len(runs.units)} test engines are in frame too ({named}): scores on "
+        "engines that were trained on say nothing about others."
+    )
 
 
 def _held_out(
@@ -222,7 +250,8 @@ def _take_columns(
             for one, why in {**said, **answers}.items()
         ]
     words += [
-        f"{name}: setting {one} {why}: conditions told by it are no operating conditions."
+        f"{name}: setting {one} {why}: conditions told by it may tell the life, and are no operating conditions unless "
+        "it is known before."
         for one, why in hidden.items()
     ]
     if guessed or columns.left_out:

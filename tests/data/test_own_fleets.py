@@ -407,3 +407,14 @@ def test_a_frame_of_rul_may_name_the_engines_as_the_users_table_does():
 def test_a_table_that_nearly_fits_is_refused_with_the_remedy(change, message):
     with pytest.raises(ValueError, match=message):
         fleet_from_frame(change(machines()))
+
+
+def test_test_engines_that_are_trained_on_are_told_and_others_of_the_same_number_are_not():
+    train, others = machines(), machines((30, 31, 32), seed=1)
+    seen = train[(train["unit"].isin([2, 5])) & (train["cycle"] <= 30)].sample(frac=1, random_state=0)
+    seen = seen.sort_values("unit", kind="stable").assign(unit=lambda t: t["unit"] + 100)
+    with pytest.warns(UserWarning, match=r"all rows of 2 of 5 test engines are in frame too \(102, 105\)"):
+        fleet_from_frame(train, test=pd.concat([others, seen]), test_rul=[1, 2, 3, 4, 5])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fleet_from_frame(train, test=others, test_rul=[1, 2, 3])
