@@ -293,6 +293,8 @@ def _train(args: argparse.Namespace) -> int:
     if (folder / "record.json").exists() and not args.resume:
         raise InputError(f"--out {str(folder)!r} holds a finished run: give another folder.")
     data = prepare(_fleet(args.dataset, args), seed=args.seed)
+    if args.resume and not any((folder / file).exists() for file in ("state.safetensors", "record.json")):
+        _say(f"rulbook train: there is no run in {str(folder)!r} to go on with: it starts from the beginning.")
     record = run_experiment(data, config, folder, resume=args.resume, progress=not args.quiet)
     test = record["test"]
     print(

@@ -196,6 +196,9 @@ def test_a_stopped_run_goes_on_with_resume_and_a_finished_one_is_lengthened(smal
     assert command(2, "parts") == 2
     assert "holds a finished run: give another folder" in capsys.readouterr().err
     assert command(2, "parts", "--resume") == 0
+    assert capsys.readouterr().err == ""
+    assert command(1, "prats", "--resume") == 0
+    assert "there is no run in" in capsys.readouterr().err
     whole, parts = (json.loads((tmp_path / name / "record.json").read_text()) for name in ("whole", "parts"))
     assert (parts["epochs"], parts["test"]) == (2, whole["test"])
     model = "best.safetensors"
