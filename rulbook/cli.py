@@ -293,6 +293,8 @@ def _train(args: argparse.Namespace) -> int:
     if (folder / "record.json").exists() and not args.resume:
         raise InputError(f"--out {str(folder)!r} holds a finished run: give another folder.")
     data = prepare(_fleet(args.dataset, args), seed=args.seed)
+    if args.resume and not any((folder / file).exists() for file in ("state.safetensors", "record.json")):
+        _say(f"rulbook train: there is no run in {str(folder)!r} to go on with: it starts from the beginning.")
     record = run_experiment(data, config, folder, resume=args.resume, progress=not args.quiet)
     test = record["test"]
     print(
@@ -330,7 +332,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from rulbook.training import evaluate
 
     checkpoint = load_checkpoint(args.checkpoint)
-    out = _out(args.out)
+    out = _out(args.out, keep=(args.checkpoint,))
     dataset = args.dataset or _dataset_of(checkpoint)
     fleet = _fleet(dataset, args)
     preprocessor = checkpoint.preprocessor
@@ -391,7 +393,7 @@ def _predict(args: argparse.Namespace) -> int:
     from rulbook.data import read_table
     from rulbook.prediction import predict
 
-    out = _out(args.out)
+    out = _out(args.out, keep=(args.checkpoint, args.file))
     checkpoint = load_checkpoint(args.checkpoint)
     read = checkpoint.columns or (*checkpoint.preprocessor.settings, *checkpoint.preprocessor.sensors)
     table = predict(checkpoint, read_table(args.file, columns=read), every_cycle=args.every_cycle)
@@ -483,11 +485,17 @@ def _add_exercises(commands: argparse._SubParsersAction[_Command]) -> None:
     export.add_arguments(parser)
 
 
-def _out(given: str | None) -> Path | None:
-    """Where ``--out`` says, or None where it says nothing."""
-    if given is not None and not given.strip():
+def _out(given: str | None, keep: Sequence[str] = ()) -> Path | None:
+    """Where ``--out`` says, or None where it says nothing; what is read, ``keep``, is never written over."""
+    if given is None:
+        return None
+    if not given.strip():
         raise InputError(f"--out is {given!r}: it must name a place, or be left away.")
-    return None if given is None else Path(given)
+    out = Path(given)
+    for read in map(Path, keep):
+        if out.exists() and read.exists() and out.samefile(read):
+            raise InputError(f"--out is {given!r}, the file that is read: name another, so that it stays.")
+    return out
 
 
 def _fleet(dataset: str, args: argparse.Namespace) -> Fleet:

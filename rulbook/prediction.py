@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from rulbook.checkpoint import Checkpoint
-from rulbook.data import HEALTH_CLASSES, Windows, all_windows, last_windows
+from rulbook.data import HEALTH_CLASSES, Preprocessor, Windows, all_windows, last_windows
 from rulbook.data.fleet import require_columns, require_rows
+from rulbook.data.tables import in_order
 from rulbook.errors import InputError
 from rulbook.evaluation import first_reading, predict_windows, require_finite_features
 
@@ -18,6 +19,9 @@ __all__ = ["BROKEN", "UNUSUAL", "predict"]
 
 UNUSUAL, BROKEN = 100.0, 1e6
 """Standard deviations from the training engines' mean: the engines of C-MAPSS stay within ten."""
+_FARTHEST = 1e20
+MOSTLY_UNUSUAL = 10.0
+"""So many for half of a sensor's readings is another unit or another machine, where a single one may be a spike."""
 
 
 def predict(checkpoint: Checkpoint, frame: pd.DataFrame, *, every_cycle: bool = False) -> pd.DataFrame:
@@ -33,28 +37,28 @@ def predict(checkpoint: Checkpoint, frame: pd.DataFrame, *, every_cycle: bool = 
         Columns ``engine``, ``cycle``, ``rul`` (cycles), ``health`` (a name) and ``probability`` (of that class).
 
     Raises:
-        ValueError: If a column is missing, if a reading, a z-score or an answer of the model is not finite, or if a
-            z-score is a million or more: a sensor that says so is broken, and the network would answer all the same.
-            The message names engine, cycle and column, or the model.
+        ValueError: If a column is missing, if a cycle occurs twice, if a reading, a z-score or an answer of the model
+            is not finite, or if a z-score is a million or more: a sensor that says so is broken, and the network would
+            answer all the same. The message names engine, cycle and column, or the model.
 
     Warns:
-        UserWarning: If a z-score is a hundred or more.
+        UserWarning: If a z-score is a hundred or more, or most of a sensor's are more than ten: another unit, it seems.
     """
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"frame is a {type(frame).__name__}: it must be a pandas DataFrame.")
     preprocessor, horizon = checkpoint.preprocessor, checkpoint.horizon
     if checkpoint.columns is not None:
         frame = checkpoint.columns.rename(frame)
     columns = (*preprocessor.settings, *preprocessor.sensors)
     _require_finite_readings(frame, columns)
     require_rows(frame, columns)
-    order = frame.groupby("unit", sort=False).ngroup()
-    frame = frame.assign(unit=order).sort_values(["unit", "cycle"], kind="stable").assign(unit=frame["unit"])
-    frame = frame.reset_index(drop=True)
+    frame = in_order(frame, "frame")
+    if not every_cycle:
+        # What lies in no window is nobody's business.
+        frame = frame.groupby("unit", sort=False).tail(horizon.window).reset_index(drop=True)
     cut = all_windows if every_cycle else last_windows
-    # What overflows here is named below, by engine and cycle.
-    with np.errstate(over="ignore", invalid="ignore"):
-        features = preprocessor.transform(frame)
     windows = cut(
-        features,
+        preprocessor.transform(_within_reach(frame, preprocessor)),
         frame,
         last_rul=None,
         window=horizon.window,
@@ -91,6 +95,14 @@ def _require_finite_readings(frame: pd.DataFrame, columns: tuple[str, ...]) -> N
             )
 
 
+def _within_reach(frame: pd.DataFrame, preprocessor: Preprocessor) -> pd.DataFrame:
+    """The table with readings that would overflow a z-score put where they are still named as broken, by engine."""
+    width = _FARTHEST * preprocessor.stds_.max(axis=0)
+    low, high = preprocessor.means_.min(axis=0) - width, preprocessor.means_.max(axis=0) + width
+    names = list(preprocessor.sensors)
+    return frame.assign(**dict(zip(names, np.clip(frame[names].to_numpy(dtype=np.float64), low, high).T, strict=True)))
+
+
 def _require_readings_of_this_world(windows: Windows, names: Sequence[str]) -> None:
     require_finite_features(windows, names)
     size = np.abs(windows.rows)
@@ -98,3 +110,11 @@ def _require_readings_of_this_world(windows: Windows, names: Sequence[str]) -> N
         raise InputError(f"{found}: the sensor is broken, or its unit is another than in the training data.")
     if found := first_reading(windows, size >= UNUSUAL, names):
         warnings.warn(f"{found}, unlike any in the training data: predictions from it are guesses.", stacklevel=3)
+    middle = np.median(size, axis=0) if len(size) else np.zeros(len(names))
+    shifted = [f"{name} ({middle[place]:.0f})" for place, name in enumerate(names) if middle[place] > MOSTLY_UNUSUAL]
+    if shifted:
+        warnings.warn(
+            f"{', '.join(shifted)} in half of all rows and more, unlike any in the training data: another unit, or "
+            "other machines? Predictions from it are guesses.",
+            stacklevel=3,
+        )

@@ -72,6 +72,23 @@ def test_predict_reads_a_csv_and_writes_one_line_per_engine(run_folder, tmp_path
     assert len(lines) - 1 == (lengths - 29).clip(lower=1).sum()
 
 
+def test_what_a_command_reads_is_never_written_over(run_folder, tmp_path, capsys):
+    table, link = tmp_path / "engines.csv", tmp_path / "link.csv"
+    demo_fleet().test.to_csv(table, index=False)
+    link.symlink_to(table)
+    model = run_folder / "best.safetensors"
+    before = table.read_bytes(), model.read_bytes()
+    for arguments in (
+        ["predict", str(model), str(table), "--out", str(table)],
+        ["predict", str(model), str(table), "--out", str(link)],
+        ["predict", str(model), str(table), "--out", str(model)],
+        ["evaluate", str(model), "--out", str(model)],
+    ):
+        assert main(arguments) == 2
+        assert "the file that is read: name another" in capsys.readouterr().err
+    assert (table.read_bytes(), model.read_bytes()) == before
+
+
 def test_predict_reads_nasas_layout_alike(run_folder, tmp_path, capsys):
     frame = demo_fleet().test
     frame.to_csv(tmp_path / "mine.csv", index=False)
@@ -179,6 +196,9 @@ def test_a_stopped_run_goes_on_with_resume_and_a_finished_one_is_lengthened(smal
     assert command(2, "parts") == 2
     assert "holds a finished run: give another folder" in capsys.readouterr().err
     assert command(2, "parts", "--resume") == 0
+    assert capsys.readouterr().err == ""
+    assert command(1, "prats", "--resume") == 0
+    assert "there is no run in" in capsys.readouterr().err
     whole, parts = (json.loads((tmp_path / name / "record.json").read_text()) for name in ("whole", "parts"))
     assert (parts["epochs"], parts["test"]) == (2, whole["test"])
     model = "best.safetensors"
@@ -480,10 +500,10 @@ def test_a_reader_who_has_seen_enough_is_no_error(tmp_path):
 
 
 @pytest.mark.real_data
-def test_files_with_other_line_ends_are_loaded_on_request(cmapss_folder, tmp_path, capsys):
+def test_files_with_other_numbers_are_loaded_on_request(cmapss_folder, tmp_path, capsys):
     for part in ("train", "test", "RUL"):
         content = (cmapss_folder / f"{part}_FD001.txt").read_bytes()
-        (tmp_path / f"{part}_FD001.txt").write_bytes(content.replace(b"\r\n", b"\n").replace(b" \n", b"\n"))
+        (tmp_path / f"{part}_FD001.txt").write_bytes(content.replace(b"518.67", b"518.68", 1))
     command = ["data", "--root", str(tmp_path), "--dataset", "FD001"]
     assert main(command) == 2
     assert "differs from NASA's file" in capsys.readouterr().err

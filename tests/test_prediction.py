@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from rulbook.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from rulbook.data import demo_fleet, prepare
+from rulbook.errors import InputError
 from rulbook.model import DualTaskModel
 from rulbook.prediction import predict
 
@@ -142,7 +145,7 @@ def test_a_table_that_lacks_something_is_named(trained):
         predict(trained, mixed)
     with pytest.raises(ValueError, match="without a unit"):
         predict(trained, FLEET.test.assign(unit=FLEET.test["unit"].where(FLEET.test["unit"] != 2)))
-    with pytest.raises(ValueError, match="cycles must rise"):
+    with pytest.raises(ValueError, match="has cycle 5 of engine 1 twice"):
         predict(trained, FLEET.test.assign(cycle=5))
 
 
@@ -170,3 +173,43 @@ def test_what_a_network_is_told_survives_json_and_nothing_else_does():
     ):
         with pytest.raises(ValueError, match="must"):
             DualTaskModel.from_config_dict(damage)
+
+
+def test_tables_put_together_from_several_files_are_read_row_by_row_whatever_pandas_numbers_them(trained):
+    whole = predict(trained, FLEET.test)
+    parts = [part.reset_index(drop=True) for _, part in FLEET.test.groupby("unit", sort=False)]
+    pd.testing.assert_frame_equal(predict(trained, pd.concat(parts)), whole)
+    pd.testing.assert_frame_equal(predict(trained, FLEET.test.set_index(np.zeros(len(FLEET.test)))), whole)
+    with pytest.raises(ValueError, match="has cycle 1 of engine 1 twice"):
+        predict(trained, pd.concat([FLEET.test, FLEET.test.iloc[:1]]))
+
+
+def test_an_engine_named_as_a_number_and_as_text_is_refused_and_a_whole_float_is_its_number(trained):
+    units = FLEET.test["unit"]
+    as_floats = predict(trained, FLEET.test.assign(unit=units.astype(float)))
+    assert as_floats["engine"].tolist() == units.unique().tolist()
+    mixed = units.astype(object).where(FLEET.test["cycle"] % 2 == 0, units.astype(str))
+    with pytest.raises(ValueError, match="one kind for all"):
+        predict(trained, FLEET.test.assign(unit=mixed))
+
+
+def test_a_sensor_in_another_unit_is_told_and_a_spike_or_usual_readings_are_not(trained):
+    sensor = trained.preprocessor.sensors[0]
+    spread = float(trained.preprocessor.stds_[:, 0].max())
+    shifted = FLEET.test.assign(**{sensor: FLEET.test[sensor] + 30 * spread})
+    with pytest.warns(UserWarning, match=rf"z-score of {sensor} \(\d+\) in half of all rows"):
+        predict(trained, shifted)
+    spike = FLEET.test.astype({sensor: float})
+    spike.loc[spike.index[-1], sensor] += 30 * spread
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        predict(trained, FLEET.test)
+        predict(trained, spike)
+
+
+@pytest.mark.parametrize("given", [FLEET.test.to_numpy(), FLEET.test["s2"], None, "engines.csv"])
+def test_what_is_no_table_is_refused_by_its_kind(trained, given):
+    with pytest.raises(InputError, match=f"frame is a {type(given).__name__}: it must be a pandas DataFrame"):
+        inspect.unwrap(predict)(trained, given)
+    with pytest.raises(InputError, match=f"fleet is a {type(given).__name__}: it must be a Fleet"):
+        inspect.unwrap(prepare)(given)

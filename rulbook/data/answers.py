@@ -9,6 +9,7 @@ the label to within a thousandth is none.
 from __future__ import annotations
 
 import re
+from math import lgamma, log, log2
 from typing import Any
 
 import numpy as np
@@ -84,17 +85,21 @@ def _reason(
     unit: pd.Series,
 ) -> str | None:
     known = np.isfinite(values)
-    if not known.any() or np.ptp(values[known]) <= 1e-9 * np.abs(values[known]).max():
+    if not known.any() or (largest := np.abs(values[known]).max()) == 0:
         return None
-    # In units of its own spread, so that no square overflows.
-    scaled = (values - values[known].mean()) / np.ptp(values[known])
+    # In units of its largest value and then of its own spread, so that no sum, difference or square overflows.
+    scaled = values / largest
+    spread = np.ptp(scaled[known])
+    if spread <= 1e-9:
+        return None
+    scaled = (scaled - scaled[known].mean()) / spread
     engine = np.repeat(np.arange(len(runs.units)), runs.length)
     if known.all():
         if _numbers_rows(values, order):
             return "counts the rows of the table"
         level = values[runs.first]
         if np.array_equal(values, level[engine]):
-            return _reason_of_constant(level, runs, cycle, unit)
+            return _reason_of_constant(level, scaled[runs.first], runs, cycle, unit)
     return _reason_of_course(scaled[known], engine[known], cycle[known], rul[known], runs, known)
 
 
@@ -115,13 +120,20 @@ def _reason_of_course(
     for told, what in ((rul, "the cycles that are left"), (cycle, "the cycles that are behind")):
         if _is_told_by(told, scaled, engine):
             return f"is determined by {what}"
+    for told, what in ((rul, "cycles that are left"), (cycle / (cycle + rul), "share of the life that is over")):
+        if _follows(told, scaled, engine):
+            return f"is determined by the {what}"
     if known.all() and len(runs.units) > 1 and _ends_alike(scaled, runs):
         return "moves one way only in every engine and ends alike in all: it tells the way to the end"
     return None
 
 
 def _reason_of_constant(
-    level: NDArray[np.float64], runs: EngineRuns, cycle: NDArray[np.float64], unit: pd.Series
+    level: NDArray[np.float64],
+    scaled: NDArray[np.float64],
+    runs: EngineRuns,
+    cycle: NDArray[np.float64],
+    unit: pd.Series,
 ) -> str | None:
     """Why a column that is constant in each engine is no sensor: it is the life of the engine, or its number."""
     engines = len(level)
@@ -129,20 +141,29 @@ def _reason_of_constant(
         return "is the number of the engine"
     life = cycle[runs.last]
     different = len(np.unique(life))
+    # Two engines suffice where the very number of cycles stands there, or that number but for one.
+    if engines > 1 and different > 1 and any(np.array_equal(level, life + shift) for shift in (-1, 0, 1)):
+        return "is the life of each engine"
     if engines < 3 or different < 3:
         return None
-    if len(np.unique(level)) == engines and np.all(np.diff(level) == level[1] - level[0]):
+    if len(np.unique(level)) == engines and np.ptp(np.diff(scaled)) <= 1e-12:
         return "numbers the engines"
-    spread = (level - level.mean()) / np.ptp(level)
-    if _left_by_line(spread, life) <= 1e-12 * spread.var():
+    if _left_by_line(scaled, life) <= 1e-12 * scaled.var():
         return "is the life of each engine"
-    by_life = level[np.argsort(life, kind="stable")]
-    steps = np.diff(by_life)
-    one_for_one = len(np.unique(np.column_stack([life, level]), axis=0)) == different == len(np.unique(level))
-    chance = 2.0 / float(np.prod(np.arange(1.0, min(different, 20) + 1)))
-    if one_for_one and chance < _CHANCE and ((steps >= 0).all() or (steps <= 0).all()):
-        return "is determined by the life of each engine"
-    return None
+    return "is determined by the life of each engine" if _sorts_lives(level, life) else None
+
+
+def _sorts_lives(level: NDArray[np.float64], life: NDArray[np.float64]) -> bool:
+    """Whether levels put all engines in the order of their lives, or into classes of it, and not by chance."""
+    pairs = np.unique(np.column_stack([life, level]), axis=0)
+    different = len(np.unique(life))
+    steps = np.diff(pairs[:, 1])
+    if len(pairs) > different or not ((steps >= 0).all() or (steps <= 0).all()):
+        return False
+    _, sizes = np.unique(pairs[:, 1], return_counts=True)
+    # Of all ways to deal these levels to the lives, two are in order: the rising and the falling one.
+    ways = lgamma(different + 1) - sum(lgamma(size + 1) for size in sizes)
+    return log(2) - ways < log(_CHANCE)
 
 
 def _numbers_rows(values: NDArray[np.float64], order: NDArray[np.intp]) -> bool:
@@ -194,7 +215,8 @@ def _is_told_by(told: NDArray[np.float64], values: NDArray[np.float64], engine: 
     count = np.maximum(np.bincount(group), 1)
     mean = (np.bincount(group, values) / count)[group]
     total = ((values - values.mean()) ** 2).sum()
-    return bool(total > 0 and ((values - mean) ** 2).sum() <= _EXACT * total)
+    # Shared rows that all hold one value, but for how it was rounded, say nothing.
+    return bool(total > 1e-18 * len(values) and ((values - mean) ** 2).sum() <= _EXACT * total)
 
 
 def _ends_alike(values: NDArray[np.float64], runs: EngineRuns) -> bool:
@@ -207,3 +229,25 @@ def _ends_alike(values: NDArray[np.float64], runs: EngineRuns) -> bool:
         if taken < max(_FEWEST_STEPS, _SHARE_OF_STEPS * length) or not ((steps >= 0).all() or (steps <= 0).all()):
             return False
     return True
+
+
+def _follows(told: NDArray[np.float64], values: NDArray[np.float64], engine: NDArray[np.int64]) -> bool:
+    """Whether all engines laid over one another by ``told`` go one way only, and not by chance.
+
+    Rows of different engines need not share a single value of ``told``, as :func:`_is_told_by` asks for: a tenth of the
+    life that is over, or a class of the hours that are left, steps at the same place in all.
+    """
+    order = np.lexsort((values, told))
+    steps = np.diff(values[order])
+    if not (steps >= 0).all():
+        order = np.lexsort((-values, told))
+        if not (np.diff(values[order]) <= 0).all():
+            return False
+    within = (np.diff(engine) == 0) & (np.diff(values) != 0)
+    changes = np.bincount(engine[1:][within], minlength=int(engine.max()) + 1)
+    lengths = np.bincount(engine, minlength=len(changes))
+    # One engine is free to step where it likes. Each step of another had to find its place among as many rows as a
+    # level lasts, and steps at every row had at least to come in order.
+    forced = int(changes.sum() - changes.max())
+    places = max(1.0, log2(lengths.sum() / (changes.sum() + len(lengths))))
+    return forced * places >= -log2(_CHANCE)

@@ -212,9 +212,10 @@ def the_column(frame: pd.DataFrame, label: Label, name: str, source: str) -> Any
     for exact in (str(label), name):
         if exact in spelled:
             return spelled[exact]
-    alike = [column for column in frame.columns if meaning(column) == meaning(name)]
-    if name not in ("unit", "cycle") and meaning(name) is None:
-        alike = [column for column in frame.columns if letters(column) == letters(label)]
+    alike = [column for column in frame.columns if letters(column) == letters(label)]
+    # A label of the user's own has no other spellings; one of the field's has many, and so have unit and cycle.
+    if meaning(name) is not None and (not alike or meaning(label) == meaning(name)):
+        alike = [column for column in frame.columns if meaning(column) == meaning(name)]
     if len(alike) > 1:
         raise InputError(f"{source} has {_listed(alike)}, which may both be {label}: rename the one that is not.")
     return alike[0] if alike else None
@@ -289,7 +290,8 @@ def letters(label: object) -> str:
 def lacking(frame: pd.DataFrame, missing: Sequence[str], source: str) -> str:
     """The sentence on columns that are not there."""
     there = ", ".join(map(str, frame.columns[:8])) + (", …" if len(frame.columns) > 8 else "")
-    return f"{source} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}: it has {there}."
+    index = "" if not set(missing) & set(frame.index.names) else " Its index has that name: call reset_index() first."
+    return f"{source} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}: it has {there}.{index}"
 
 
 def _inside(label: Label) -> str:

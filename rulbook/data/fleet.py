@@ -125,11 +125,16 @@ def require_rows(
             raise InputError(
                 f"{source} holds {shown(column.iloc[row])} in column {name}: "
                 f"it must hold numbers only{kind}. See {where_in(frame, row, lines)}."
+                + (_COUNTED if name == "cycle" and not is_number(column.iloc[row]) else "")
             )
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
         if not np.isfinite(numbers).all():
             row = int(np.argmin(np.isfinite(numbers)))
-            remedy = "Is the file cut off?" if lines is not None else "Fill it from the cycle before, or drop the row."
+            remedy = (
+                "Is a field empty, or the file cut off?"
+                if lines is not None
+                else "Fill it from the cycle before, or drop the row."
+            )
             raise InputError(
                 f"{source} holds {numbers[row]} in column {name}, row {row + 1}: "
                 f"every value must be finite. {remedy}{_details(frame, row, lines)}"
@@ -144,6 +149,7 @@ def require_rows(
         raise InputError(
             f"{source} holds cycle {cycles[row]:g} in row {row + 1}: cycles are whole numbers from 1, "
             f"up to 2^53.{_details(frame, row, lines)}"
+            + (" Add 1 if they count from 0." if cycles[row] == 0 else _COUNTED if cycles[row] % 1 else "")
         )
 
 
@@ -167,6 +173,8 @@ def where_in(frame: pd.DataFrame, row: int, lines: NDArray[np.int64] | None = No
     return f"row {row + 1}" + (f" ({', '.join(known)})" if known else "")
 
 
+# Of dates and broken hours, which are no cycles.
+_COUNTED = " To count rows instead: frame.groupby(unit).cumcount() + 1."
 # Up to here every whole number is a float64 of its own.
 _LARGEST_WHOLE = 2.0**53
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)

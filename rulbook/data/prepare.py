@@ -108,6 +108,10 @@ def prepare(
     Warns:
         UserWarning: If training engines are shorter than the window, or a health class never occurs among them.
     """
+    if not isinstance(fleet, Fleet):
+        raise InputError(
+            f"fleet is a {type(fleet).__name__}: it must be a Fleet, which fleet_from_frame makes of a table."
+        )
     horizon = fleet.horizon.with_(window=window, max_rul=max_rul, thresholds=thresholds)
     cut_like: dict[str, Any] = {"window": horizon.window, "max_rul": horizon.max_rul, "thresholds": horizon.thresholds}
     by_engine = one_of("split", split, ("engines", "windows")) == "engines"

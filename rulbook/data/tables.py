@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,10 @@ from rulbook.data.splits import cut_engines, longest_cut, split_engines
 from rulbook.data.textfiles import raw_table, read_cmapss_text, rul_vector
 from rulbook.errors import InputError
 
-__all__ = ["fleet_from_frame", "read_cmapss_text", "read_table", "rul_vector"]
+__all__ = ["fleet_from_frame", "in_order", "read_cmapss_text", "read_table", "rul_vector"]
+
+
+_ROWS_NO_CHANCE = 5
 
 
 def read_table(path: str | Path, *, columns: Sequence[str] | Columns = (*SETTINGS, *SENSORS_14)) -> pd.DataFrame:
@@ -53,7 +57,7 @@ def read_table(path: str | Path, *, columns: Sequence[str] | Columns = (*SETTING
     clashing = [column for column in frame.columns if column not in names and column in names.values()]
     renamed = frame.drop(columns=clashing).rename(columns=names)
     require_rows(renamed, wanted.names[2:], source, lines)
-    return _in_order(renamed, source)
+    return in_order(renamed, source)
 
 
 def fleet_from_frame(
@@ -105,7 +109,8 @@ def fleet_from_frame(
             must be, a cycle occurs twice or is below 1, or ``test`` and ``test_rul`` do not fit.
 
     Warns:
-        UserWarning: If something was guessed or left out, or a listed sensor gives the answer away.
+        UserWarning: If something was guessed or left out, a listed sensor gives the answer away, or the rows of a test
+            engine are in ``frame`` too.
     """
     for argument, table in (("frame", frame), ("test", test)):
         if table is not None and not isinstance(table, pd.DataFrame):
@@ -119,12 +124,36 @@ def fleet_from_frame(
     train, _ = _tidy(frame, columns, "frame")
     if test is not None:
         own_test, rises = _tidy(test, columns, "test")
-        own_rul = _test_rul(test_rul, engine_runs(own_test).units, rises)
+        own_rul = _test_rul(test_rul, engine_runs(own_test).units, rises, columns.unit)
+        odd = "\n".join(filter(None, (odd, _told_twice(train, own_test, name))))
     else:
         train, own_test, own_rul = _held_out(train, test_fraction, seed, own)
     if odd:
         warnings.warn(odd, stacklevel=2)
     return Fleet(name, train, own_test, own_rul, columns.setting_names, columns.sensor_names, own, columns)
+
+
+def _told_twice(train: pd.DataFrame, test: pd.DataFrame, name: str) -> str:
+    """What there is to say of test engines whose rows are all among the training rows, cycle by cycle."""
+    rows = [table.drop(columns="unit").astype(np.float64) for table in (train, test)]
+    hashed = [pd.util.hash_pandas_object(table, index=False).to_numpy() for table in rows]
+    # A few rows of sensors with a few levels may be alike by chance.
+    readings = pd.util.hash_pandas_object(rows[1].drop(columns="cycle"), index=False).to_numpy()
+    runs = engine_runs(test)
+    both = np.isin(hashed[1], hashed[0])
+    places = [slice(first, first + length) for first, length in zip(runs.first, runs.length, strict=True)]
+    twice = [
+        unit
+        for unit, rows_of in zip(runs.units.tolist(), places, strict=True)
+        if both[rows_of].all() and len(np.unique(readings[rows_of])) >= _ROWS_NO_CHANCE
+    ]
+    if not twice:
+        return ""
+    named = ", ".join(map(str, twice[:5])) + (", …" if len(twice) > 5 else "")
+    return (
+        f"{name}: all rows of {len(twice)} of {len(runs.units)} test engines are in frame too ({named}): scores on "
+        "engines that were trained on say nothing about others."
+    )
 
 
 def _held_out(
@@ -221,7 +250,8 @@ def _take_columns(
             for one, why in {**said, **answers}.items()
         ]
     words += [
-        f"{name}: setting {one} {why}: conditions told by it are no operating conditions."
+        f"{name}: setting {one} {why}: conditions told by it may tell the life, and are no operating conditions unless "
+        "it is known before."
         for one, why in hidden.items()
     ]
     if guessed or columns.left_out:
@@ -260,7 +290,11 @@ def _sensors_among(frame: pd.DataFrame, taken: Sequence[Any], left_out: dict[Any
 def _refuse_numbers_as_text(frame: pd.DataFrame, column: Any, taken: Sequence[Any]) -> None:
     """Refuse text that should have been numbers: a column that is half read would be gone without a word."""
     values = frame[column].dropna().astype(object)
-    alike = values.map(lambda value: (isinstance(value, str) and _is_nearly_number(value)) or is_number(value))
+    alike = values.map(
+        lambda value: (
+            (isinstance(value, str) and _is_nearly_number(value)) or is_number(value) or isinstance(value, Decimal)
+        )
+    )
     if meaning(column) is None and not alike.any():
         return
     plain = frame[column].astype(object)
@@ -323,10 +357,11 @@ def _tidy(table: pd.DataFrame, columns: Columns, source: str) -> tuple[pd.DataFr
     together = int((units[1:] != units[:-1]).sum()) + 1 == len(appearing)
     # Mixed rows have an order if the numbers of their engines rise; of names nobody knows how their owner sorts them.
     rises = pd.api.types.is_numeric_dtype(kept["unit"]) and pd.Index(appearing).is_monotonic_increasing
-    return _in_order(kept, source), together or rises
+    return in_order(kept, source), together or rises
 
 
-def _in_order(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+def in_order(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """The rows of each engine together, engines as they appear, cycles rising: checked, and numbered anew."""
     return _ordered(frame, source)[0]
 
 
@@ -387,13 +422,13 @@ def _units(units: pd.Series, source: str) -> NDArray[Any]:
     return np.array(names, dtype=object)
 
 
-def _test_rul(given: Any, units: NDArray[Any], rises: bool) -> NDArray[np.float64]:
+def _test_rul(given: Any, units: NDArray[Any], rises: bool, label: Label) -> NDArray[np.float64]:
     """The RUL of each test engine in the order of ``units``, from whatever a user has it in.
 
     Raises:
         ValueError: If it is not one number of at least 0 for each, or it cannot be known for which.
     """
-    by_engine = _by_engine(given, units)
+    by_engine = _by_engine(given, units, label)
     if by_engine is not None:
         missing = [unit for unit in units.tolist() if unit not in by_engine]
         unknown = [unit for unit in by_engine if unit not in set(units.tolist())]
@@ -427,12 +462,13 @@ def _test_rul(given: Any, units: NDArray[Any], rises: bool) -> NDArray[np.float6
     return numbers
 
 
-def _by_engine(given: Any, units: NDArray[Any]) -> dict[Any, Any] | None:
+def _by_engine(given: Any, units: NDArray[Any], label: Label) -> dict[Any, Any] | None:
     """RUL by engine, if it came so; None if it came in an order."""
     if isinstance(given, Mapping):
         return dict(given)
     if isinstance(given, pd.DataFrame) and given.shape[1] == 2:
-        named = [column for column in given.columns if meaning(column) == "unit"]
+        named = [column for column in given.columns if column == label]
+        named = named or [column for column in given.columns if meaning(column) == "unit"]
         if len(named) == 1:
             other = next(column for column in given.columns if column != named[0])
             given = given.set_index(named[0])[other]
@@ -464,6 +500,11 @@ def _by_engine(given: Any, units: NDArray[Any]) -> dict[Any, Any] | None:
 def _one_column(given: Any) -> list[Any]:
     if isinstance(given, (str, bytes)) or not hasattr(given, "__len__"):
         raise InputError(f"test_rul is {shown(given)}: a number of cycles for each test engine is wanted.")
+    if isinstance(given, pd.DataFrame) and given.shape[1] > 1:
+        raise InputError(
+            f"test_rul has the columns {', '.join(map(str, given.columns))}: one column of RUL is wanted, or that and "
+            "the column of the engines, named as in test."
+        )
     if isinstance(given, (pd.DataFrame, pd.Series)):
         values = given.to_numpy()
     else:

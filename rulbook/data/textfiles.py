@@ -70,7 +70,10 @@ def raw_table(path: str | Path) -> RawTable:
         raise InputError(f"{source} is a zip archive or an Excel workbook: save the table as a CSV file.")
     if data.startswith(b"version https://git-lfs"):
         raise InputError(f"{source} is a pointer of Git LFS, not the file itself: fetch it with 'git lfs pull'.")
-    return _text_table(_plain(data, source), source)
+    plain = _plain(data, source)
+    if (kind := {b"{": "JSON", b"[": "JSON", b"<": "HTML or XML"}.get(plain.lstrip()[:1])) is not None:
+        raise InputError(f"{source} looks like {kind}: save the table as a CSV file.")
+    return _text_table(plain, source)
 
 
 def read_cmapss_text(path: str | Path) -> pd.DataFrame:
@@ -379,7 +382,8 @@ def _even(
     if len(lines) and (counts == wanted + 1).all():
         raise InputError(
             f"{source}: every row, from line {lines[0]} on, has {wanted + 1} fields but the first line names {wanted}. "
-            "If the first field numbers the rows, give it a name or write the file without it."
+            "If the first field numbers the rows, give it a name or write the file without it; if the first line is a "
+            "title, take it away."
         )
     wrong = np.flatnonzero(counts != wanted)
     if len(wrong):

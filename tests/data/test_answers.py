@@ -33,6 +33,8 @@ ANSWERS = {
     "square of the life": lambda t: lives(t) ** 2.0,
     "share of the life": lambda t: t["cycle"] / lives(t),
     "a power of that share": lambda t: (t["cycle"] / lives(t)) ** 3,
+    "tenths of that share": lambda t: np.floor(10 * t["cycle"] / lives(t)),
+    "a flag for its last fifth": lambda t: (t["cycle"] > 0.8 * lives(t)).astype(int),
     "the cycle again": lambda t: t["cycle"] + 0,
     "hours run": lambda t: 24.0 * t["cycle"] + 100 * t["unit"],
     "row number": lambda t: np.arange(len(t)),
@@ -54,6 +56,61 @@ def test_an_answer_under_any_name_is_left_out_with_a_word_and_kept_with_one_if_l
     with pytest.warns(UserWarning, match="sensor quantity .* right here and nowhere else"):
         listed = fleet_from_frame(table, sensors=["s1", "quantity"])
     assert listed.sensors == ("s1", "quantity")
+
+
+def test_a_class_of_the_time_that_is_left_is_found_though_no_two_engines_are_seen_at_the_same_time():
+    table = machines(LIVES)
+    table["cycle"] = 10 * table["cycle"] + table["unit"]
+    left = lives(table) + 3 * table["unit"].to_numpy() - table["cycle"]
+    assert left.groupby(left).size().max() < 8
+    table["quantity"] = np.digitize(cycles_left(table), [100, 250])
+    with pytest.warns(UserWarning, match="quantity: is determined by the cycles that are left"):
+        assert fleet_from_frame(table).sensors == ("s1", "s2")
+
+
+def test_classes_into_which_lives_fall_without_exception_are_answers_once_that_is_no_chance():
+    table = machines((30, 52, 41, 33, 60, 47, 38, 55, 44, 36, 58, 50, 52, 41, 39, 49, 57, 31))
+    for bounds in ([45], [37, 51]):
+        with pytest.warns(UserWarning, match="quantity: is determined by the life of each engine"):
+            fleet = fleet_from_frame(table.assign(quantity=np.digitize(lives(table), bounds)))
+        assert fleet.sensors == ("s1", "s2")
+    one_exception = np.where(table["unit"] == 5, 0, np.digitize(lives(table), [45]))
+    few = table["unit"] <= 6
+    for fewer, constant in ((table, one_exception), (table[few], np.digitize(lives(table), [45])[few])):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert "quantity" in fleet_from_frame(fewer.assign(quantity=constant)).sensors
+
+
+def test_of_two_engines_the_very_number_of_their_cycles_is_an_answer_and_another_constant_is_none():
+    table = machines((40, 55))
+    for answer in (lives(table), lives(table) - 1):
+        with pytest.warns(UserWarning, match="quantity: is the life of each engine"):
+            assert fleet_from_frame(table.assign(quantity=answer)).sensors == ("s1", "s2")
+    with pytest.warns(UserWarning, match=r"sensors: +s1, s2, quantity"):
+        fleet_from_frame(table.assign(quantity=table["unit"] * 2.5))
+
+
+@pytest.mark.parametrize("engines", [2, 3, 8])
+def test_wear_that_only_rises_and_an_alarm_that_it_sets_off_stay_sensors(engines):
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        table = machines(tuple(rng.permutation(range(40, 80, 4))[:engines]))
+        unit = table["unit"].to_numpy()
+        wear = pd.Series(rng.exponential(0.5 + unit / engines)).groupby(unit).cumsum()
+        alarm = wear > 0.9 * wear.groupby(unit).max().max()
+        with pytest.warns(UserWarning, match="taken as follows"):
+            fleet = fleet_from_frame(table.assign(wear=wear, alarm=alarm.astype(float)))
+        assert fleet.sensors == ("s1", "s2", "wear", "alarm")
+
+
+def test_readings_near_the_largest_number_are_looked_at_without_a_word_on_overflow():
+    table = machines(LIVES)
+    table.loc[7, "s1"], table.loc[9, "s1"] = 1.5e308, -1.5e308
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        assert fleet_from_frame(table).sensors == ("s1", "s2")
 
 
 def test_an_answer_is_found_in_rows_of_any_order_and_with_gaps_in_it():

@@ -47,6 +47,8 @@ def test_a_table_with_the_users_names_ours_or_a_usual_spelling_is_renamed_alike(
     for renamed in (
         own,
         own.rename(columns={"motor": "unit", "day": "cycle"}),
+        own.rename(columns={"motor": "MOTOR", "day": "Day "}),
+        own.assign(unit="site", cycle=9),
         own.rename(columns={"motor": "Unit Nr", "day": "time_cycles", "s1": "Sensor_1", "vibration": "VIBRATION"}),
     ):
         taken = columns.rename(renamed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -222,7 +223,7 @@ def test_rul_in_every_shape_of_one_column_is_taken():
         ("1 2 3", "test_rul is '1 2 3'"),
         ([[1, 2], [3]], "test_rul is"),
         (np.ones((3, 2)), r"test_rul has shape \(3, 2\)"),
-        (pd.DataFrame({"a": [1, 2, 3], "b": [1, 2, 3]}), r"test_rul has shape \(3, 2\)"),
+        (pd.DataFrame({"a": [1, 2, 3], "b": [1, 2, 3]}), "test_rul has the columns a, b"),
         ({1: 1, 2: 2}, "test_rul lacks engine 3, which test has"),
         ({1: 1, 2: 2, 3: 3, 4: 4, 5: 5}, "test_rul names engine 4 and 1 more, which test has not"),
         ({"1": 1, "2": 2, "3": 3}, "test_rul lacks engine 1 and 2 more"),
@@ -383,3 +384,37 @@ def test_a_setting_that_gives_the_answer_away_is_named():
     table = machines((40, 55, 60, 48, 70, 44, 51)).assign(stage=lambda t: np.digitize(cycles_left(t), [10, 25]))
     with pytest.warns(UserWarning, match="setting stage is determined by the cycles that are left"):
         fleet_from_frame(table, settings=["setting_1", "stage"], sensors=["s1", "s2"])
+
+
+@quiet
+def test_a_frame_of_rul_may_name_the_engines_as_the_users_table_does():
+    train, test = (table.rename(columns={"unit": "pump"}) for table in (machines(), machines((30, 31, 32), seed=1)))
+    rul = pd.DataFrame({"pump": [3, 1, 2], "left": [7, 5, 6]})
+    assert fleet_from_frame(train, unit="pump", test=test, test_rul=rul).test_rul.tolist() == [5, 6, 7]
+
+
+@quiet
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.assign(cycle=t["cycle"] - 1), r"holds cycle 0 .* Add 1 if they count from 0"),
+        (lambda t: t.assign(cycle=t["cycle"] / 2), r"holds cycle 0\.5 .* To count rows instead: .*cumcount\(\) \+ 1"),
+        (lambda t: t.assign(cycle=pd.Timestamp("2024-03-01") + pd.to_timedelta(t["cycle"], "D")), r"cumcount\(\) \+ 1"),
+        (lambda t: t.set_index(["unit", "cycle"]), r"lacks the columns unit, cycle.* reset_index\(\) first"),
+        (lambda t: t.assign(s1=t["s1"].map(lambda v: Decimal(f"{v:.2f}"))), r"holds Decimal\(.*pandas\.to_numeric"),
+    ],
+)
+def test_a_table_that_nearly_fits_is_refused_with_the_remedy(change, message):
+    with pytest.raises(ValueError, match=message):
+        fleet_from_frame(change(machines()))
+
+
+def test_test_engines_that_are_trained_on_are_told_and_others_of_the_same_number_are_not():
+    train, others = machines(), machines((30, 31, 32), seed=1)
+    seen = train[(train["unit"].isin([2, 5])) & (train["cycle"] <= 30)].sample(frac=1, random_state=0)
+    seen = seen.sort_values("unit", kind="stable").assign(unit=lambda t: t["unit"] + 100)
+    with pytest.warns(UserWarning, match=r"all rows of 2 of 5 test engines are in frame too \(102, 105\)"):
+        fleet_from_frame(train, test=pd.concat([others, seen]), test_rul=[1, 2, 3, 4, 5])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fleet_from_frame(train, test=others, test_rul=[1, 2, 3])

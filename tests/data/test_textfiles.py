@@ -153,7 +153,10 @@ def test_what_cannot_be_read_for_certain_is_refused_with_its_line(tmp_path, what
         (b"unit;cycle;setting_1;s1;s2\n1;1;10;1,5;2.5\n", "decimal points and numbers with commas"),
         (b"unit;cycle;setting_1;s1;s2\n1;1;10;1.234,5;2,5\n", "'1.234,5' in column s1"),
         (b'unit,cycle,setting_1,s1,s2\n1,1,10,"9,987",3\n', "'9,987' in column s1.*line 2"),
-        (b"<html><body>sign in</body></html>", "lacks the columns unit, cycle"),
+        (b"<html><body>sign in</body></html>", "looks like HTML or XML: save the table as a CSV file"),
+        (b'[{"unit": 1, "cycle": 1}]', "looks like JSON"),
+        (b"Export of May\n\nunit,cycle,s1\n1,1,2\n", "fields and 3 are wanted"),
+        (b"Export,,\nunit,cycle,setting_1,s1\n1,1,1,2\n", "if the first line is a title, take it away"),
     ],
 )
 def test_what_is_no_such_table_is_named(tmp_path, content, message):
