@@ -12,6 +12,7 @@ JUPYTER_EXECUTE := $(BIN)/python -c 'from nbclient.cli import main; main()'
 CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md book/results.md notebooks/[0-9]*.ipynb))))
 PACKAGE := $(shell find rulbook -name '*.py' -o -name '*.js' -o -name '*.css')
 RESULTS := $(wildcard book/results/*.csv book/results/*.json)
+ASSETS := $(shell find book/assets book/templates -type f)
 PAGES := $(sort $(shell find book notebooks -name '.*' -prune -o -type f -print))
 
 .PHONY: help book serve lab sync setup test pin clean clean-venv FORCE
@@ -91,8 +92,8 @@ $(VENV)/.test: $(VENV)/.pip pyproject.toml
 	$(call install,--group test --editable '.[all]')
 	@touch $@ $(VENV)/.lab $(VENV)/.book
 
-# A new outline or setting changes every page, so the next build starts from nothing.
-_build/outline: _toc.yml _config.yml
+# A new outline, setting, style or script changes every page, and Sphinx copies no file where no page is new: start from nothing.
+_build/outline: _toc.yml _config.yml $(ASSETS)
 	@rm -rf _build/html _build/.doctrees
 	@mkdir -p $(@D)
 	@touch $@
