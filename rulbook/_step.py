@@ -141,7 +141,7 @@ class StepLosses:
             )
 
     def refuse_a_way_around(self, name: str, task: int, shared: Sequence[Tensor], by: str) -> None:
-        """Refuse a place off the path of a task that reaches shared parameters: its norm there would be 0 for no reason."""
+        """Refuse a place off the path of a task that reaches shared parameters: its norm there would always be 0."""
         root = self.root(task)
         grads = torch.autograd.grad(root.edge, shared, root.factor, retain_graph=True, allow_unused=True)
         if any(grad is not None for grad in grads):
