@@ -140,6 +140,16 @@ class StepLosses:
                 "model's parameters or a compiled model's second output is not what the losses were computed from."
             )
 
+    def refuse_a_way_around(self, name: str, task: int, shared: Sequence[Tensor], by: str) -> None:
+        """Refuse a place off the path of a task that reaches shared parameters: its norm there would always be 0."""
+        root = self.root(task)
+        grads = torch.autograd.grad(root.edge, shared, root.factor, retain_graph=True, allow_unused=True)
+        if any(grad is not None for grad in grads):
+            raise InputError(
+                f"{name} is off the path of task {task}, which reaches shared parameters another way: {by} cannot "
+                "measure it there."
+            )
+
     def backward(self, tasks: Sequence[int], weights: Tensor) -> None:
         """One backward pass of the weighted sum of these tasks."""
         if tasks:
@@ -209,5 +219,5 @@ def _hooks_at_rest(params: Sequence[Tensor]) -> Iterator[None]:
 
 def nonfinite(params: Sequence[Tensor]) -> bool:
     """Whether ``.grad`` of one of them holds an infinity or NaN."""
-    grads = [param.grad for param in params if param.grad is not None]
+    grads = [param.grad for param in params if param.is_leaf and param.grad is not None]
     return bool(grads) and not math.isfinite(float(torch.nn.utils.get_total_norm(grads, norm_type=math.inf)))

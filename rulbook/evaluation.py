@@ -107,7 +107,9 @@ def predict_windows(
     parts = []
     for batch in torch.split(torch.arange(len(tensors)), whole("batch_size", batch_size, 1)):
         try:
-            parts.append(model.predict(tensors.x(batch), max_rul=max_rul))
+            # Under a caller's autocast a prediction would be rounded to the half cycle.
+            with torch.autocast(tensors.rows.device.type, enabled=False):
+                parts.append(model.predict(tensors.x(batch), max_rul=max_rul))
         except NotFiniteError as error:
             if error.window is None:
                 raise

@@ -181,6 +181,9 @@ def loss_values(scalars: Sequence[Tensor | None]) -> Float[Tensor, " task"]:
     """The values of the losses without their graph; NaN where a task has none."""
     present = [loss for loss in scalars if loss is not None]
     like = present[0] if present else torch.zeros(())
+    # Half precision beside single: the wider holds both, where 1e5 in the narrower would be infinite.
+    dtype = functools.reduce(torch.promote_types, (loss.dtype for loss in present), like.dtype)
+    like = like.detach().to(dtype)
     return torch.stack([like.new_tensor(math.nan) if loss is None else loss.detach().to(like) for loss in scalars])
 
 

@@ -64,8 +64,8 @@ class GradNorm(KeepsPrecision, Balancer):
         """One step, with norms taken on the last shared layer, as in the paper; ``log_weights`` gets its gradient.
 
         Raises:
-            ValueError: If ``last_shared`` is missing, frozen or off the path of the losses, there are not as many
-                losses as tasks, or a task's first loss is not positive.
+            ValueError: If ``last_shared`` is missing or frozen, it or ``shared`` is off the path of the losses, there
+                are not as many losses as tasks, a task's first loss is not positive, or a later one is negative.
         """
         place = [param for param in distinct(last_shared or ()) if param.requires_grad]
         if not place:
@@ -73,25 +73,35 @@ class GradNorm(KeepsPrecision, Balancer):
                 "last_shared is missing: GradNorm needs the parameters of the last shared layer, not all frozen."
             )
         step = StepLosses(losses, self.tasks)
-        shared = distinct([*shared, *place])
         step.refuse_off_path("last_shared", place)
+        step.refuse_off_path("shared", [param for param in distinct(shared) if param.requires_grad])
+        shared = distinct([*shared, *place])
         self._note_first(step)
-        weights = self.weights()
         norms = torch.full_like(step.values, math.nan, dtype=torch.promote_types(step.values.dtype, torch.float32))
         norms[step.overflown] = math.inf
         if step.sound:
-            norms[step.sound] = row_norms(task_rows([step.root(task) for task in step.sound], place)[0])
+            rows, reached = task_rows([step.root(task) for task in step.sound], place)
+            for task, there in zip(step.sound, reached, strict=True):
+                if not any(there):
+                    step.refuse_a_way_around("last_shared", task, shared, "GradNorm")
+            norms[step.sound] = row_norms(rows)
         good = [task for task in step.sound if math.isfinite(norms[task])]
         broken = [task for task in step.sound if task not in good]
         step.show_overflow([*step.overflown, *broken], shared, everywhere=not good)
         if good:
-            torch.autograd.backward(self.discrepancy(weights, norms, step.values, tasks=good))
+            with torch.enable_grad():
+                told = self.discrepancy(self.weights(), norms, step.values, tasks=good)
+            torch.autograd.backward(told)
         applied = torch.zeros_like(step.values)
-        applied[good] = weights.detach().to(applied)[good]
+        applied[good] = self.weights().detach().to(applied)[good]
         step.backward(good, applied)
         return StepReport(step.values, applied, norms, note="; ".join(step.remarks(good, norms)) or None)
 
     def _note_first(self, step: StepLosses) -> None:
+        if any(step.values[task] < 0 for task in step.sound):
+            raise InputError(
+                f"losses is {step.values.tolist()}: GradNorm compares each to its first value, so none may be negative."
+            )
         new = [task for task in step.sound if self.initial_losses[task].isnan()]
         if any(step.values[task] <= 0 for task in new):
             raise InputError(
@@ -121,7 +131,8 @@ class GradNorm(KeepsPrecision, Balancer):
         """
         chosen = list(range(self.tasks)) if tasks is None else list(tasks)
         progress = losses[chosen] / self.initial_losses[chosen]
-        rate = progress / progress.mean()
+        # All at zero: all are equally far.
+        rate = progress / progress.mean() if bool(progress.any()) else torch.ones_like(progress)
         pulls = weights[chosen] * norms[chosen]
         target = pulls.detach().mean() * rate**self.alpha
         return (pulls - target).abs().sum()

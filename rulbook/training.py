@@ -135,6 +135,15 @@ class TrainingResult:
     notes: dict[str, int] = field(default_factory=dict)
 
 
+@contextmanager
+def _settings_of_its_own() -> Iterator[None]:
+    """What the caller has switched on around a run does not reach it: ``no_grad``, inference mode, autocast."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
+        yield
+
+
+@_settings_of_its_own()
 def train(
     data: Prepared,
     config: TrainingConfig | None = None,
@@ -167,7 +176,8 @@ def train(
         ValueError: If ``folder`` holds a run already and ``resume`` is off; if the run there is another one, by its
             settings, its rows, its split, or the versions of rulbook and torch; if another process trains into it; if
             no engine validates, or windows are too few, not finite or do not fit each other; if a gradient overflows or
-            the memory does not suffice. What was finished before is kept in ``folder``.
+            the memory does not suffice; if torch's default dtype is not float32. What was finished before is kept in
+            ``folder``.
 
     Warns:
         UserWarning: At the first step of each kind that was not as it should be; see ``notes`` of the result.
@@ -185,7 +195,7 @@ def train(
                 with _memory_explained(config):
                     row = run.one_epoch(bar)
                 if on_epoch is not None:
-                    on_epoch(row)
+                    on_epoch(dict(row))  # A copy: what the callback writes into it stays out of the run.
     return run.result()
 
 
@@ -198,6 +208,11 @@ class _Run(ResumableRun):
         self.data, self.config, self.folder = data, config, folder
         if "validation" in watched:
             raise InputError("watched names 'validation': those windows choose the epoch. Give it another name.")
+        if torch.get_default_dtype() != torch.float32:
+            raise InputError(
+                f"torch's default dtype is {torch.get_default_dtype()}: the network trains in float32. Call "
+                "torch.set_default_dtype(torch.float32) before."
+            )
         self.evaluated = {"validation": data.validation, **watched}
         _require_trainable(data.train, self.evaluated)
         self.method = METHODS[config.method]
@@ -352,7 +367,7 @@ class _Run(ResumableRun):
                 with bar.external_write_mode():
                     warnings.warn(
                         f"{self.label}, epoch {self.epoch + 1}: {remark}. Said once; counted in the history.",
-                        stacklevel=4,
+                        stacklevel=5,
                     )
             self.notes[kind] = self.notes.get(kind, 0) + 1
 

@@ -269,7 +269,8 @@ class WeightedSum(KeepsPrecision, Balancer):
         rows, reached = task_rows([step.root(task) for task in step.sound], place)
         for task, there in zip(step.sound, reached, strict=True):
             if not any(there):
-                self._refuse_a_way_around(step, task, shared)
+                name = "last_shared" if self.measure == "last_layer" else "representation"
+                step.refuse_a_way_around(name, task, shared, f"measure={self.measure!r}")
         if self.measure == "last_layer":
             return self._norms(step, row_norms(self._averaged(rows)))
         norms = row_norms(rows)
@@ -280,16 +281,6 @@ class WeightedSum(KeepsPrecision, Balancer):
             dist.all_reduce(squares, group=self.process_group)
             norms = (squares.sqrt() / dist.get_world_size(self.process_group)).to(norms)
         return self._norms(step, norms)
-
-    def _refuse_a_way_around(self, step: StepLosses, task: int, shared: list[Tensor]) -> None:
-        """A task that reaches shared parameters, but not through the place where it is to be measured."""
-        grads = torch.autograd.grad(step.root(task).edge, shared, step.root(task).factor, True, allow_unused=True)
-        if any(grad is not None for grad in grads):
-            place = "last_shared" if self.measure == "last_layer" else "representation"
-            raise InputError(
-                f"{place} is off the path of task {task}, which reaches shared parameters another way: "
-                f"measure={self.measure!r} cannot measure it there."
-            )
 
     def _learn_correction(self, norms: Tensor, cheap_norms: Tensor) -> None:
         """Move the log of exact over cheap towards what was just measured: a mean at first, then a moving one.

@@ -664,3 +664,33 @@ def test_a_fault_of_our_own_is_no_fault_of_the_input(tiny, monkeypatch):
     monkeypatch.setattr(training._Run, "_step", wrong)
     with pytest.raises(RuntimeError, match="shapes differ"):
         train(tiny, TINY, progress=False)
+
+
+def test_what_a_caller_has_switched_on_does_not_reach_the_run_or_its_predictions(tiny):
+    plain = train(tiny, TINY, progress=False)
+    for around in (torch.no_grad(), torch.inference_mode(), torch.autocast("cpu", torch.bfloat16)):
+        with around:
+            inside = train(tiny, TINY, progress=False)
+            scores = evaluate(plain.model, tiny.validation).scores()
+        assert torch.equal(weights(inside.model), weights(plain.model))
+        assert scores == evaluate(plain.model, tiny.validation).scores()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with pytest.raises(InputError, match=r"default dtype is torch\.float64: the network trains in float32"):
+            train(tiny, TINY, progress=False)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_what_a_callback_writes_into_its_row_stays_out_of_the_run(tiny):
+    config = replace(TINY, epochs=3)
+    plain = train(tiny, config, progress=False)
+
+    def scribble(row):
+        row["validation_rmse"] = -row["epoch"]
+        row["mine"] = 1.0
+
+    scribbled = train(tiny, config, progress=False, on_epoch=scribble)
+    assert torch.equal(weights(scribbled.model), weights(plain.model))
+    assert scribbled.best_epoch == plain.best_epoch
+    assert scribbled.history.drop(columns="seconds").equals(plain.history.drop(columns="seconds"))

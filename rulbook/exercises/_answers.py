@@ -32,6 +32,7 @@ __all__ = [
     "row",
     "show",
     "slip",
+    "slopes",
     "vector",
 ]
 
@@ -251,7 +252,7 @@ class Function:
         if returned.size != wanted:
             raise Miss(
                 f"`{self.shown}` returned {_count(returned.size)} for {_count(wanted)}",
-                "One number per engine is wanted. Look for a sum or a mean too many, or for one that is missing.",
+                "As many are wanted as come in. Look for a sum or a mean too many, or for one that is missing.",
             )
         return returned
 
@@ -273,6 +274,19 @@ def _quietly(attempt: Callable[[], Any]) -> Callable[[], Any]:
             return _settled(attempt())
 
     return call
+
+
+def slopes(loss: Callable[[Array], float], at: Array, step: float) -> Array:
+    """The slope of a loss in each entry of ``at``, by central differences.
+
+    A step of 1e-4 and less is for double precision only: in single, a difference that small is all rounding. Where a
+    learner may compute in single, try a longer one as well; for a square every step is exact.
+    """
+    found = np.empty(at.size)
+    for i, shift in enumerate(step * np.eye(at.size)):
+        nudge = shift.reshape(at.shape)
+        found[i] = (loss(at + nudge) - loss(at - nudge)) / (2 * step)
+    return found
 
 
 def expect(condition: bool | np.bool_, seen: str, hint: str) -> None:
@@ -343,8 +357,9 @@ def show(value: float | np.floating[Any], *others: float | np.floating[Any]) -> 
 
 
 def row(values: Sequence[float] | Array, *others: float) -> str:
-    """Several numbers as :func:`show` writes them, with commas between."""
-    return ", ".join(show(value, *others) for value in values)
+    """Several numbers as :func:`show` writes them, with commas between; what is equal but for rounding looks equal."""
+    apart = [[other for other in others if not math.isclose(value, other, rel_tol=1e-12)] for value in values]
+    return ", ".join(show(value, *different) for value, different in zip(values, apart, strict=True))
 
 
 def _written(number: float, digits: int) -> str:

@@ -340,7 +340,7 @@ class _Space(NamedTuple):
 
 
 def _is_of_torch(value: object) -> bool:
-    """Whether it is PyTorch's own: its compiler, loaded when first needed, wraps functions such as ``manual_seed``."""
+    """Whether PyTorch itself wrote it: its compiler, loaded when first needed, wraps ``manual_seed`` and others."""
     code, torch = getattr(value, "__code__", None), sys.modules.get("torch")
     homes = getattr(torch, "__path__", ())
     return code is not None and any(str(code.co_filename).startswith(home) for home in homes)

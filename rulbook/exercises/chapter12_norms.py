@@ -128,6 +128,9 @@ def _(length: Function) -> None:
     pieces = [generator.normal(size=shape) for shape in ((5, 3), (7,), (2, 2, 2))]
     wanted = float(np.linalg.norm(np.concatenate([piece.ravel() for piece in pieces])))
     is_number(length.number(pieces), wanted, "the length", "Flatten every tensor, join them, take one length.")
+    single = [np.array([3.0, 0.0]), np.array(4.0)]
+    hint = "One of the tensors is a single number and has no axis, as a learned scale is. It counts like the others."
+    is_number(length.number(single), 5.0, "the length of (3, 0) and the number 4", hint)
     for many in (1, 2, 6):
         pieces = [generator.normal(size=(2, 1 + place)) * (1.0 + place) for place in range(many)]
         wanted = float(np.sqrt(sum(float((piece**2).sum()) for piece in pieces)))

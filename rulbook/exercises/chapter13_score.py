@@ -104,10 +104,12 @@ def _(score: Function) -> None:
     hint = "NASA's score is a sum over engines. A mean forgets how many there are."
     is_number(score.number(pred, true), nasa_score(pred, true), "the score of three engines", hint)
     rng = np.random.default_rng(132)
-    for size in (1, 7, 30):
+    for size in (1, 7, 30, 400):
         true = rng.uniform(0, 125, size)
         pred = true + rng.normal(0, 20, size)
-        hint = "Each engine has a truth and a branch of its own."
+        if size == 7:
+            pred[3:5] = true[3:5] + np.array([150.0, -90.0])
+        hint = "Each engine has a truth and a branch of its own, and no error is too large to count."
         is_number(score.number(pred, true), nasa_score(pred, true), f"the score of {size} engines", hint)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from rulbook._check import Array
-from rulbook.exercises._answers import Function, close, expect, function, is_number, row, show, slip, vector
+from rulbook.exercises._answers import Function, close, expect, function, is_number, row, show, slip, slopes, vector
 from rulbook.exercises._exercise import Exercise, Miss
 from rulbook.exercises._samples import CAP, SIX_ENGINES, batch
 from rulbook.reference import amnl_weighted_mse
@@ -51,9 +51,7 @@ def _(batch_loss: Function) -> None:
 def _(batch_loss: Function) -> None:
     def pull(others: Array) -> float:
         target = np.concatenate([[50.0], others])
-        pred, step = target + 10.0, np.zeros(len(others) + 1)
-        step[0] = 1e-4
-        return (batch_loss.number(pred + step, target, CAP) - batch_loss.number(pred - step, target, CAP)) / 2e-4
+        return float(slopes(lambda pred: batch_loss.number(pred, target, CAP), target + 10.0, 1.0)[0])
 
     among_healthy, among_critical = pull(_HEALTHY), pull(_CRITICAL)
     expect(
@@ -66,11 +64,8 @@ def _(batch_loss: Function) -> None:
 
 @forgetful_mean.requires("an engine that fails now pulls twice as hard as one at the cap")
 def _(batch_loss: Function) -> None:
-    target, step = np.array([0.0, CAP]), 1e-4 * np.eye(2)
-    pred = target + 10.0
-    now, at_cap = (
-        batch_loss.number(pred + step[i], target, CAP) - batch_loss.number(pred - step[i], target, CAP) for i in (0, 1)
-    )
+    target = np.array([0.0, CAP])
+    now, at_cap = slopes(lambda pred: batch_loss.number(pred, target, CAP), target + 10.0, 1.0)
     hint = "Use each weight as it is, to the first power. A power or a root changes what w_max means."
     is_number(now / at_cap if at_cap else 0.0, 2.0, "the ratio of the two pulls", hint, tolerance=1e-4)
 

@@ -355,7 +355,7 @@ def _(groups: tuple[Array, Array]) -> None:
         hint = (
             "The mean hardly moves. Let many engines near failure share a group with a few that have very long to live."
         )
-    moves = f"moves from {show(plain, weighted)} to {show(weighted, plain)}"
+    moves = f"moves from {show(plain)} to {show(weighted)}"
     raise Miss(f"the best prediction {moves} and saves {show(100 * saved, 10)} %", hint)
 
 

@@ -142,7 +142,8 @@ class Aggregated(Balancer):
         """One step; see :meth:`Balancer.backward <rulbook.gradients.Balancer.backward>`.
 
         Raises:
-            ValueError: If ``representation`` is missing, where TorchJD cuts the network, or off the path of the losses.
+            ValueError: If ``representation`` is missing, where TorchJD cuts the network, or off the path of the losses,
+                or if ``shared`` is, or holds what is no parameter.
         """
         if representation is None:
             raise InputError("representation is None: TorchJD needs the last shared tensor, where the heads begin.")
@@ -150,6 +151,11 @@ class Aggregated(Balancer):
         shared = [param for param in distinct(shared) if param.requires_grad]
         step.refuse_off_path("shared", shared)
         step.refuse_off_path("representation", [representation])
+        if not all(param.is_leaf for param in shared):
+            raise InputError(
+                "shared holds a tensor that is computed from others, as a weight under a parametrization is: TorchJD "
+                "needs the parameters behind it. Give those of the module's parameters()."
+            )
         # What no loss reaches keeps its .grad as it is.
         params = [param for param in shared if step.graph.reaches(param)]
         norms = torch.full_like(step.values, math.nan, dtype=torch.promote_types(step.values.dtype, torch.float32))
@@ -165,22 +171,47 @@ class Aggregated(Balancer):
             good = [task for task, keep in zip(step.sound, kept.tolist(), strict=True) if keep]
             if step.sound[:2] == [0, 1]:
                 cosine = row_cosine(rows)
-            if not bool(kept.all()):
-                for param in params:
-                    param.jac = param.jac[kept]  # type: ignore[attr-defined]
+            for param in params:
+                del param.jac  # type: ignore[attr-defined]
             if good:
-                told = autojac.jac_to_grad(params, self.aggregator)
+                joint, told = self._joint(rows[kept])
                 if told is not None:  # None: the aggregator is no weighted sum.
                     weights[good] = told.to(weights)
-            else:
-                for param in params:
-                    param.jac = None  # type: ignore[attr-defined]
+                accumulate(params, torch.split(joint, [param.numel() for param in params]))
         lost = [task for task in range(len(norms)) if task not in good]
         weights[lost] = 0.0
         broken = [task for task in step.sound if task not in good]
         step.show_overflow([*step.overflown, *broken], shared, everywhere=not good)
-        note = "; ".join(step.remarks(good, norms)) or None
+        remarks = step.remarks(good, norms)
+        if good and nonfinite(params):
+            remarks.append("the gradient of the shared parameters is infinite or NaN, as .grad shows")
+        note = "; ".join(remarks) or None
         return StepReport(step.values, weights, norms, None if math.isnan(cosine) else cosine, note)
+
+    def reset(self) -> None:
+        """Forget the past that the aggregator, or its weighting, has."""
+        _reset_all(self.aggregator)
+
+    def _joint(self, rows: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The aggregation of the rows, and their weights where it is a weighted sum.
+
+        A Gramian holds squares, which half precision cannot: it is taken in single.
+        """
+        wide = rows.to(torch.promote_types(rows.dtype, torch.float32))
+        joint = torch.zeros_like(wide[0], requires_grad=True)
+        joint.jac = wide  # type: ignore[attr-defined]
+        told = autojac.jac_to_grad([joint], self.aggregator)
+        assert joint.grad is not None
+        return joint.grad, told
+
+
+def _reset_all(module: torch.nn.Module) -> None:
+    """Reset every part that has a memory, the outermost first; what holds others answers for them."""
+    if isinstance(module, Stateful):
+        module.reset()
+        return
+    for part in module.children():
+        _reset_all(part)
 
 
 def _keep_jacobians(step: StepLosses, representation: Tensor, params: Sequence[Tensor]) -> None:
@@ -222,9 +253,14 @@ class Scalarized(Balancer):
     A task that is absent from a batch or overflows is left out, as :class:`~rulbook.weighted_sum.WeightedSum`
     describes; in such a step the others keep the weights that they have, and the scalarizer learns nothing.
 
+    *Caveat.* The weights come from the losses as they are given. Losses that a ``GradScaler`` has multiplied by 65,536
+    give most scalarizers other weights: train with ``bfloat16``, which needs no scaler, or leave it out.
+
     Args:
         scalarizer: For instance ``torchjd.scalarization.UW(2)``, uncertainty weighting.
     """
+
+    tasks: int | None = None
 
     def __init__(self, scalarizer: scalarization.Scalarizer) -> None:
         super().__init__()
@@ -239,19 +275,23 @@ class Scalarized(Balancer):
         last_shared: Sequence[Tensor] | None = None,
     ) -> StepReport:
         """One step; the reported weights are the derivatives of the scalarization with respect to the losses."""
-        step = StepLosses(losses)
-        shared = distinct(shared)
+        step = StepLosses(losses, self.tasks)
+        shared = [param for param in distinct(shared) if param.requires_grad]
         step.refuse_off_path("shared", shared)
         values = step.values.clone().requires_grad_()
         if len(step.sound) == len(values):
-            torch.autograd.backward(self.scalarizer(values))
+            with torch.enable_grad():
+                total = self.scalarizer(values)
+            torch.autograd.backward(total)
             weights = values.grad
             assert weights is not None
         else:
             # A copy is asked, so that neither its parameters nor its memory learn from a number that was made up.
             with torch.no_grad():
                 values[[task for task in range(len(values)) if task not in step.sound]] = 1.0
-            (weights,) = torch.autograd.grad(copy.deepcopy(self.scalarizer)(values), values)
+            with torch.enable_grad():
+                total = copy.deepcopy(self.scalarizer)(values)
+            (weights,) = torch.autograd.grad(total, values)
             weights[[task for task in range(len(values)) if task not in step.sound]] = 0.0
         step.show_overflow(step.overflown, shared, everywhere=not step.sound)
         step.backward(step.sound, weights)
@@ -259,6 +299,10 @@ class Scalarized(Balancer):
         if note is None and nonfinite(shared):
             note = "the gradient of the shared parameters is infinite or NaN, as .grad shows"
         return StepReport(step.values, weights, note=note)
+
+    def reset(self) -> None:
+        """Forget the past that the scalarizer has, what it learned included."""
+        _reset_all(self.scalarizer)
 
 
 def scalarized(name: str, *args: Any, **settings: Any) -> Scalarized:
@@ -285,6 +329,7 @@ class DynamicWeightAverage(KeepsPrecision, Scalarized):
 
     def __init__(self, tasks: int = 2, temperature: float = 2.0) -> None:
         super().__init__(scalarization.DWA(temperature))
+        self.tasks = tasks
         self.register_buffer("means", torch.zeros(2, tasks))
         self.register_buffer("epochs", torch.tensor(0))
         self.register_buffer("running_sum", torch.zeros(tasks))
@@ -301,7 +346,8 @@ class DynamicWeightAverage(KeepsPrecision, Scalarized):
     ) -> StepReport:
         """One step; see :meth:`Scalarized.backward`."""
         report = super().backward(losses, shared=shared, representation=representation, last_shared=last_shared)
-        if report.note is None:
+        # TorchJD's own memory has taken in the same steps: those in which every task has a finite loss.
+        if bool(torch.isfinite(report.losses).all()):
             self.running_sum += report.losses.to(self.running_sum)
             self.running_steps += 1
         return report

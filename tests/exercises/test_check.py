@@ -15,7 +15,7 @@ from rulbook.exercises import Exercise, Finding, Miss, Result, check, exercises,
 from rulbook.expected_score import best_bias
 from rulbook.losses import failure_weights, moderate_weighted_mse_loss
 from rulbook.palette import METHOD_COLORS
-from rulbook.reference import amnl_weighted_mse
+from rulbook.reference import amnl_weighted_mse, softmax_cross_entropy
 from rulbook.reference import failure_weights as reference_weights
 from rulbook.schedules import SCHEDULES, broken_constraints
 
@@ -371,3 +371,63 @@ def test_checking_needs_neither_torch_nor_notebook_tools():
         "print(sorted({'torch', 'matplotlib', 'nbformat', 'jupytext', 'pandas'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def through_single(call):
+    """The same answer, by somebody who computes in single precision."""
+
+    def in_single(*args):
+        narrow = [arg.astype(np.float32) if getattr(arg, "dtype", None) == np.float64 else arg for arg in args]
+        returned = call(*narrow)
+        parts = returned if isinstance(returned, tuple) else (returned,)
+        single = tuple(np.asarray(part, dtype=np.float32) for part in parts)
+        return single if isinstance(returned, tuple) else single[0]
+
+    return in_single
+
+
+@pytest.mark.parametrize(
+    ("number", "answer"),
+    [
+        ("11.9", softmax_cross_entropy),
+        ("14.4", lambda pred, target, max_rul: amnl_weighted_mse(pred, target, max_rul)[::2]),
+        ("14.5", lambda pred, target, max_rul: amnl_weighted_mse(pred, target, max_rul)[0]),
+    ],
+)
+def test_slopes_by_differences_are_taken_of_answers_in_single_precision_too(number, answer):
+    missed = [finding.text for finding in check(number, through_single(answer)).findings if not finding.passed]
+    assert missed == []
+
+
+def test_gradients_may_come_back_as_arrays():
+    def step_gradient(losses, params):
+        rows = [torch.autograd.grad(loss, params, retain_graph=True) for loss in losses]
+        inverse = [1 / torch.cat([piece.flatten() for piece in row]).norm() for row in rows]
+        shares = [one / sum(inverse) for one in inverse]
+        return [
+            sum(share * piece for share, piece in zip(shares, pieces, strict=True)).numpy()
+            for pieces in zip(*rows, strict=True)
+        ]
+
+    assert check("17.5", step_gradient).passed
+
+
+def test_a_far_error_and_a_tensor_without_an_axis_count():
+    def capped(pred, true):
+        error = np.clip(pred - true, -100, 100)
+        return np.where(error < 0, np.expm1(-error / 13), np.expm1(error / 10)).sum()
+
+    assert not check("13.2", capped).passed
+    assert not check("12.3", lambda pieces: sum((one**2).sum() for one in pieces if one.ndim) ** 0.5).passed
+    assert check("12.3", lambda pieces: sum((one**2).sum() for one in pieces) ** 0.5).passed
+
+
+def test_messages_show_no_digits_of_rounding_and_talk_of_what_the_exercise_is_about():
+    def texts(number, answer):
+        return [f"{one.text} {one.hint}" for one in check(number, answer).findings if not one.passed]
+
+    (alike, *_) = texts("14.13", ([60, 60, 60], [130, 140, 150]))
+    assert "from 60 to 60 and saves 0 %" in alike
+    assert not any("engine" in text for text in texts("17.3", lambda norms, eps: norms[:2]))
+    below = texts("11.7", lambda a, y, rate, max_rul: np.maximum(a - 2 * rate * (a - y), 0))
+    assert any("The step from 325 is right" in text for text in below)
