@@ -315,6 +315,9 @@ class _Run(ResumableRun):
 
     def _step(self, step: int, index: Tensor) -> StepReport:
         self.model.train()
+        # Autocast keeps the weights that it has rounded until the outermost of its blocks ends, and there is one around
+        # the run: without this the next step would compute with the weights of the last.
+        torch.clear_autocast_cache()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
             representation = self.model.encode(self.windows.x(index))
         # Between 64 and 128 cycles bfloat16 counts in halves: heads and losses stay in float32.

@@ -242,7 +242,7 @@ import functools, sys
 import rulbook.data
 from rulbook.cli import main
 rulbook.data.demo_fleet = functools.partial(rulbook.data.demo_fleet, engines=6, test_engines=3, seed=3)
-sys.exit(main(["train", "--epochs", "500", "--patience", "500", "--quiet", "--resume", "--out", sys.argv[1]]))
+sys.exit(main(["train", "--epochs", "500", "--patience", "500", "--quiet", "--out", sys.argv[1]]))
 """
 
 
