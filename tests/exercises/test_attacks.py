@@ -516,6 +516,7 @@ def test_an_answer_without_end_is_stopped_in_every_exercise(short):
         assert "it ran for more than 0.05 seconds and was stopped" in str(result)
 
 
+@pytest.mark.clock
 @pytest.mark.parametrize("answer", [endless, deaf, asleep, swallowing, lambda *args: EndlessArray()])
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["main thread", "another thread"])
 def test_no_way_of_not_ending_holds_a_check_up(short, answer, elsewhere):
