@@ -530,7 +530,7 @@ def test_no_way_of_not_ending_holds_a_check_up(short, answer, elsewhere):
     else:
         results.append(check("14.3", answer))
     assert "was stopped" in str(results[0])
-    # An answer that swallows all that is raised in it ends when a look at the clock falls outside of its `except`: by chance.
+    # An answer that swallows all that is raised in it ends when a look falls outside of its `except`: by chance.
     assert time.monotonic() - began < 300
     assert all("was stopped" in f.text or not f.passed for f in results[0].findings)
 
