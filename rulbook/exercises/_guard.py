@@ -23,12 +23,13 @@ import sys
 import threading
 import time
 import types
+from _thread import interrupt_main
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import is_
 from types import FrameType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, no_type_check
 
 import numpy as np
 
@@ -39,8 +40,9 @@ __all__ = ["LIMITS", "LeftEarly", "Limits", "TimeUp", "run", "session", "watch"]
 T = TypeVar("T")
 
 _TICK = 0.05  # seconds between two looks at the clock
-# Once time is up the looks follow ever more closely, until one falls outside of any `except` that swallows what it
-# raises. The first of them leave time to clean up.
+# Once time is up the looks follow ever more closely; the first of them leave time to clean up. From this distance on
+# each look leaves the next one waiting behind what it raises: it comes as soon as an `except` that swallowed the first
+# goes on, and so outside of that `except`.
 _URGENT = 2e-4
 
 # What checks compute with. Of the builtins only these: notebooks replace others, `input` and `print`, for good reasons.
@@ -159,6 +161,7 @@ class _Session:
         cpu, wall = self._spent if not self.running else self._used()
         return cpu > LIMITS.cpu or wall > LIMITS.wall
 
+    @no_type_check  # A checker of types around it would be interrupted, too.
     def tick(self, _signal: int, frame: FrameType | None) -> None:
         """Called by the timer between two steps of the main thread."""
         if not self.running or not self._is_over():
@@ -167,6 +170,9 @@ class _Session:
         self._pause = max(self._pause / 2, _URGENT)
         signal.setitimer(signal.ITIMER_REAL, self._pause, self._pause)
         if frame is not None and frame.f_code.co_filename != _clocks.__code__.co_filename:
+            # After a call Python looks for signals, in the step of a loop it does not: so the next one waits.
+            for _ in map(interrupt_main, [signal.SIGALRM] if self._pause <= _URGENT else []):
+                raise TimeUp
             raise TimeUp
 
     def watch(self, done: threading.Event) -> None:
@@ -255,6 +261,7 @@ def run(thunk: Callable[[], T]) -> T:
     try:
         result = _attempt(current, thunk)
     except BaseException as raised:
+        current.running = False
         error = raised
     replaced = _builtins_back()
     while True:
