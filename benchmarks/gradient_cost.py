@@ -33,13 +33,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from rulbook.balancing.gradnorm import GradNorm
+from rulbook.balancing.torchjd import aggregated
+from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.data import demo_fleet, load_cmapss, prepare
 from rulbook.gradients import Balancer, Losses, StepReport, task_gradient_norms
-from rulbook.gradnorm import GradNorm
-from rulbook.interop.torchjd import aggregated
 from rulbook.losses import task_losses
 from rulbook.model import DualTaskModel
-from rulbook.weighted_sum import WeightedSum
 from rulbook.weighting import FixedWeights, InverseGradient
 
 RESULTS = Path(__file__).parent / "results"

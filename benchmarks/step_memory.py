@@ -61,7 +61,7 @@ def work(steps: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure both ways in turns, print them, write the record."""
-    from rulbook.sweep import WORKER_ENVIRONMENT
+    from rulbook.runs.sweep import WORKER_ENVIRONMENT
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="measurements of each way (default 7)")

@@ -1,4 +1,4 @@
-"""Which notebooks are run: the student versions are meant to fail until somebody solves them; tests/exercises proves it."""
+"""Which notebooks are run: the student versions are meant to fail until somebody solves them; tests/course/exercises proves it."""
 
 from pathlib import Path
 

@@ -41,21 +41,19 @@ EXTRA_OF_PACKAGE = {
 
 EXTRA_OF_MODULE = {
     "rulbook.data": "predict",
-    "rulbook.blueprint": "predict",
     "rulbook.checkpoint": "predict",
     "rulbook.evaluation": "predict",
-    "rulbook.history": "predict",
     "rulbook.model": "predict",
     "rulbook.prediction": "predict",
-    "rulbook.benchmark": "train",
-    "rulbook.experiments": "train",
     "rulbook.export": "predict",
     "rulbook.methods": "train",
-    "rulbook.plots": "train",
-    "rulbook.sweep": "train",
+    "rulbook.runs": "train",
     "rulbook.training": "train",
+    "rulbook.balancing.torchjd": "torchjd",
     "rulbook.widgets": "figures",
-    "rulbook.interop": "torchjd",
+    "rulbook.course": "figures",
+    "rulbook.course.exercises": "class",
+    "rulbook.course.ch11.blueprint": "predict",
 }
 """Modules that need more than the package that is missed first: the extra that is enough for what they are for."""
 

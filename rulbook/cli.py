@@ -22,7 +22,7 @@ from rulbook.files import one_line, sentence_of, write_atomically
 if TYPE_CHECKING:
     from rulbook.checkpoint import Checkpoint
     from rulbook.data import Fleet
-    from rulbook.sweep import PlannedRun
+    from rulbook.runs.sweep import PlannedRun
 
 __all__ = ["main"]
 
@@ -260,7 +260,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     """One option for each setting of a run, as the class that holds them describes it."""
     from rulbook.methods import METHODS
     from rulbook.model import PRESETS
-    from rulbook.settings import settings_of
+    from rulbook.runs.settings import settings_of
     from rulbook.training import TrainingConfig
 
     named = {"method": ", ".join(METHODS), "preset": ", ".join(PRESETS)}
@@ -283,8 +283,8 @@ def _lower_first(text: str) -> str:
 
 def _train(args: argparse.Namespace) -> int:
     from rulbook.data import prepare
-    from rulbook.experiments import run_experiment
-    from rulbook.settings import settings_of
+    from rulbook.runs.run import run_experiment
+    from rulbook.runs.settings import settings_of
     from rulbook.training import TrainingConfig
 
     given = {setting.name: setting.read(getattr(args, setting.name)) for setting in settings_of(TrainingConfig)}
@@ -327,8 +327,8 @@ def _add_evaluate(commands: argparse._SubParsersAction[_Command]) -> None:
 def _evaluate(args: argparse.Namespace) -> int:
     from rulbook.checkpoint import load_checkpoint
     from rulbook.data import last_windows
-    from rulbook.experiments import save_figure
-    from rulbook.plots import predicted_against_true
+    from rulbook.runs.plots import predicted_against_true
+    from rulbook.runs.run import save_figure
     from rulbook.training import evaluate
 
     checkpoint = load_checkpoint(args.checkpoint)
@@ -431,7 +431,7 @@ def _add_sweep(commands: argparse._SubParsersAction[_Command]) -> None:
 
 
 def _sweep(args: argparse.Namespace) -> int:
-    from rulbook.sweep import SweepError, read_sweep, run_sweep
+    from rulbook.runs.sweep import SweepError, read_sweep, run_sweep
 
     out = _out(args.out) or Path("runs")
     runs = read_sweep(args.sweep)
@@ -450,8 +450,8 @@ def _sweep(args: argparse.Namespace) -> int:
 
 def _plan(runs: list[PlannedRun], out: Path) -> int:
     """List the runs and how far each is; 1 if a record is damaged."""
-    from rulbook.record import RecordError
-    from rulbook.sweep import epochs_done, finished_record
+    from rulbook.runs.record import RecordError
+    from rulbook.runs.sweep import epochs_done, finished_record
 
     width = max(len(run.name) for run in runs)
     damaged = []
@@ -472,7 +472,7 @@ def _plan(runs: list[PlannedRun], out: Path) -> int:
 
 
 def _add_exercises(commands: argparse._SubParsersAction[_Command]) -> None:
-    from rulbook.exercises import export
+    from rulbook.course.exercises import export
 
     parser = _command(
         commands,

@@ -169,7 +169,7 @@ class GRACE(nn.Module):
 
     The norms come from the caller and are constants here: no gradient flows through the weights. AMNL's own task share
     is off, so the norms alone decide between the tasks. This module is the bare formula; a training step that measures
-    the norms, smooths the weights and keeps a floor is :class:`rulbook.weighted_sum.WeightedSum`.
+    the norms, smooths the weights and keeps a floor is :class:`rulbook.balancing.weighted_sum.WeightedSum`.
 
     Args:
         eps: Added to each norm.

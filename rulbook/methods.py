@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.gradients import Balancer
-from rulbook.weighted_sum import WeightedSum
 from rulbook.weighting import FixedWeights, InverseGradient
 
 __all__ = ["METHODS", "Method"]
@@ -49,25 +49,25 @@ def _inverse_gradient(**settings: Any) -> Balancer:
 
 
 def _gradnorm() -> Balancer:
-    from rulbook.gradnorm import GradNorm
+    from rulbook.balancing.gradnorm import GradNorm
 
     return GradNorm()
 
 
 def _uncertainty() -> Balancer:
-    from rulbook.interop.torchjd import scalarized
+    from rulbook.balancing.torchjd import scalarized
 
     return scalarized("UW", 2)
 
 
 def _dwa() -> Balancer:
-    from rulbook.interop.torchjd import DynamicWeightAverage
+    from rulbook.balancing.torchjd import DynamicWeightAverage
 
     return DynamicWeightAverage()
 
 
 def _torchjd(name: str, **settings: Any) -> Balancer:
-    from rulbook.interop.torchjd import aggregated
+    from rulbook.balancing.torchjd import aggregated
 
     return aggregated(name, **settings)
 

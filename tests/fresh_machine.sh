@@ -80,7 +80,7 @@ says "the package alone"
 cd "$scratch"
 "$scratch/alone/bin/python" - <<'CODE'
 from rulbook.exercises import check, exercises
-from rulbook.results import read_json
+from rulbook.course.results import read_json
 
 assert all(not check(number, lambda *args, **kwargs: 1.0).passed for number in exercises())
 assert read_json("rul_histograms")

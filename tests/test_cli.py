@@ -21,11 +21,11 @@ from rulbook.cli import main
 from rulbook.data import Horizon, Preprocessor, demo_fleet, fleet_from_frame, load_cmapss, prepare
 from rulbook.errors import InputError
 from rulbook.evaluation import evaluate
-from rulbook.experiments import config_hash, run_experiment, save_figure
 from rulbook.model import DualTaskModel, ModelConfig
-from rulbook.run_folder import held
-from rulbook.settings import settings_of
+from rulbook.runs.run import config_hash, run_experiment, save_figure
+from rulbook.runs.settings import settings_of
 from rulbook.training import TrainingConfig
+from rulbook.training.run_folder import held
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +167,8 @@ def test_help_teaches_and_loads_no_torch():
 
 
 def test_importing_the_package_is_light():
-    code = "import sys, rulbook, rulbook.reference, rulbook.metrics, rulbook.schedules; print('torch' in sys.modules)"
+    modules = "rulbook, rulbook.reference, rulbook.metrics, rulbook.weighting.schedules"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
@@ -227,7 +228,7 @@ def test_what_steps_noted_is_said_at_the_end(small_demo, tmp_path, monkeypatch, 
         "test": {"rmse": 1.0, "nasa_score": 1.0, "health_macro_f1": 1.0},
         "notes": {"RUL was left out": 3, "a gradient was 0": 1},
     }
-    monkeypatch.setattr("rulbook.experiments.run_experiment", lambda *_, **__: record)
+    monkeypatch.setattr("rulbook.runs.run.run_experiment", lambda *_, **__: record)
     assert main(["train", "--out", str(tmp_path / "run")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2:] == ["noted in 3 steps: RUL was left out", "noted in 1 step: a gradient was 0"]
@@ -354,7 +355,7 @@ def test_every_setting_of_a_run_is_an_option_and_reaches_it(monkeypatch, tmp_pat
     }
     given = []
     monkeypatch.setattr(
-        "rulbook.experiments.run_experiment", lambda data, config, folder, **_: given.append(config) or sys.exit(0)
+        "rulbook.runs.run.run_experiment", lambda data, config, folder, **_: given.append(config) or sys.exit(0)
     )
     options = [word for name, value in others.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     with pytest.raises(SystemExit):

@@ -11,8 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rulbook.benchmark import collect
 from rulbook.checkpoint import write_atomically
+from rulbook.runs.comparison import collect
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 

@@ -32,15 +32,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.checkpoint import versions
 from rulbook.data import Prepared, Windows, load_cmapss, prepare
 from rulbook.gradients import task_gradient_norms, task_gradients
-from rulbook.history import StepHistory
 from rulbook.losses import task_losses
 from rulbook.methods import METHODS
 from rulbook.model import DualTaskModel
 from rulbook.training import TrainingConfig, evaluate
-from rulbook.weighted_sum import WeightedSum
+from rulbook.training.history import StepHistory
 from rulbook.weighting import FixedWeights
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "norm_ratio.json"

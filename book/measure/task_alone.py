@@ -20,11 +20,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.checkpoint import versions
 from rulbook.data import Prepared, load_cmapss, prepare
 from rulbook.methods import METHODS, Method
 from rulbook.training import TrainingConfig, train
-from rulbook.weighted_sum import WeightedSum
 from rulbook.weighting import FixedWeights
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "task_alone.json"

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from tqdm.auto import tqdm
 
+from rulbook.course.ch14.minimiser import early_shift
 from rulbook.data import Prepared, load_cmapss, prepare
 from rulbook.data.windows import Windows
 from rulbook.metrics import nasa_score, rmse
-from rulbook.minimiser import early_shift
 from rulbook.reference import failure_weights
 
 Array = NDArray[np.float64]

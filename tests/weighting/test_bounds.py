@@ -11,7 +11,7 @@ import torch
 from torch.testing import assert_close
 
 from rulbook import _check
-from rulbook.weighted_sum import WeightedSum
+from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.weighting import EMA, AffineFloor, ClipFloor, FixedWeights, InverseGradient, InverseNorm, Warmup
 
 

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from rulbook.balancing.weighted_sum import MEASURES, WeightedSum
 from rulbook.gradients import gradient_cosine, row_cosine, row_norms, task_gradient_norms, task_gradients
-from rulbook.weighted_sum import MEASURES, WeightedSum
 from rulbook.weighting import FixedWeights, InverseGradient, InverseNorm
-from rulbook.weighting import _base as base
+from rulbook.weighting.tasks import _base as base
 
 NAN, INF = math.nan, math.inf
 

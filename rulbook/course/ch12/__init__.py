@@ -1,0 +1,1 @@
+"""Chapter 12. Gradients of two tasks: figures, checks and their mathematics."""

@@ -1,0 +1,1 @@
+"""Chapter 13. Accuracy against safety: figures, checks and their mathematics."""

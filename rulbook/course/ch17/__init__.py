@@ -1,0 +1,1 @@
+"""Chapter 17. Inverse-gradient weights: figures, checks and their mathematics."""

@@ -1,0 +1,148 @@
+"""The base of every live figure: one Python class, one ES module, one picture for where nothing can run."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import io
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anywidget
+import matplotlib as mpl
+import numpy as np
+import traitlets
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from rulbook import palette
+from rulbook.errors import InputError
+
+__all__ = ["LiveFigure"]
+
+_HERE = Path(__file__).parent
+
+
+class LiveFigure(anywidget.AnyWidget):
+    """A figure that is live in Jupyter and, from the stored state alone, on a page without a kernel.
+
+    A subclass sets ``script``, ``title``, ``alt`` and ``hint``, declares its controls as class attributes (see
+    :mod:`rulbook.course.figures.controls`), and overrides :meth:`tables` and :meth:`picture`.
+
+    Attributes:
+        script: File name of the ES module, beside the module of the class.
+        title: What to see; the heading of the figure.
+        alt: What a reader who sees no picture should know is drawn.
+        hint: The one thing to try first.
+    """
+
+    script: ClassVar[str]
+    title: ClassVar[str]
+    alt: ClassVar[str]
+    hint: ClassVar[str] = ""
+
+    _css = (_HERE / "shared.css").read_text(encoding="utf-8").replace("ACCENT", palette.ACCENT)
+    _spec = traitlets.Dict().tag(sync=True)
+    _data = traitlets.Dict().tag(sync=True)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Compose the one self-contained module that a front end is sent."""
+        # ipywidgets makes an unnamed subclass for every instance: those inherit.
+        if "script" in vars(cls):
+            cls._esm = compose(Path(inspect.getfile(cls)).with_name(cls.script))
+        super().__init_subclass__(**kwargs)
+
+    def __init__(self, **values: Any) -> None:
+        unknown = sorted(set(values) - set(self.controls()))
+        if unknown:
+            raise InputError(
+                f"{unknown[0]} is no control of {type(self).__name__}: it has {', '.join(self.controls())}."
+            )
+        super().__init__(_spec=self._describe(), _data=_packed(self.tables()), **values)
+
+    @classmethod
+    def controls(cls) -> dict[str, traitlets.TraitType[Any, Any]]:
+        """The traits a reader can move, by name, in the order of their declaration."""
+        attributes = {name: value for owner in reversed(cls.__mro__) for name, value in vars(owner).items()}
+        return {
+            name: value
+            for name, value in attributes.items()
+            if isinstance(value, traitlets.TraitType) and "control" in value.metadata
+        }
+
+    def tables(self) -> dict[str, Any]:
+        """What the script draws from, as ``data``: numbers, strings, lists, dicts; arrays travel as float32."""
+        return {}
+
+    def picture(self, axes: Axes) -> None:
+        """Draw the present state for places that run nothing: a code host, a notebook not yet run, a PDF."""
+        raise NotImplementedError(f"{type(self).__name__} has no picture: override picture(axes).")
+
+    def png(self) -> bytes:
+        """The picture as a PNG file."""
+        with mpl.rc_context():
+            palette.use_book_style()
+            canvas = Canvas()
+            axes = canvas.subplots()
+            axes.set_title(self.title)
+            self.picture(axes)
+            file = io.BytesIO()
+            canvas.savefig(file, format="png", dpi=100)
+        return file.getvalue()
+
+    def __repr__(self) -> str:
+        """The call that makes this figure, the same on every machine."""
+        values = (f"{name}={getattr(self, name)!r}" for name in self.controls())
+        return f"{type(self).__name__}({', '.join(values)})"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        # anywidget says nothing of a widget without a view, and ours have one.
+        assert bundle is not None
+        data, metadata = bundle
+        return {**data, "text/plain": repr(self), "image/png": base64.b64encode(self.png()).decode("ascii")}, metadata
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "title": self.title,
+            "alt": self.alt,
+            "hint": self.hint,
+            "controls": [{"name": name, **trait.metadata["control"]} for name, trait in self.controls().items()],
+            "colors": {**palette.METHOD_COLORS, "accent": palette.ACCENT, "others": list(palette.OTHERS)},
+        }
+
+
+def compose(script: Path) -> str:
+    """One ES module from ``shared.js`` and a figure's own script, whose import of ``shared.js`` it resolves.
+
+    Comment lines and indentation stay behind: every figure on a page carries its own copy.
+    """
+    own, imports = re.subn(
+        r'^import \{[^}]*\} from "\.\./figures/shared\.js";\n', "", script.read_text("utf-8"), flags=re.M
+    )
+    if imports != 1:
+        raise InputError(f'{script.name} must have exactly one import from "../figures/shared.js", of names in braces.')
+    return _shared() + _squeeze(own)
+
+
+@cache
+def _shared() -> str:
+    return _squeeze(re.sub(r"^export ", "", (_HERE / "shared.js").read_text("utf-8"), flags=re.M))
+
+
+def _squeeze(source: str) -> str:
+    lines = (line.strip() for line in source.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
+
+
+def _packed(value: Any) -> Any:
+    """Arrays as shape and little-endian float32 bytes, at any depth; the rest as it is."""
+    if isinstance(value, np.ndarray):
+        return {"shape": list(value.shape), "float32": value.astype("<f4").tobytes()}
+    if isinstance(value, dict):
+        return {key: _packed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_packed(item) for item in value]
+    return value

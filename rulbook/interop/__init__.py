@@ -1,1 +1,0 @@
-"""Bridges to other libraries; each is an optional extra of the package."""

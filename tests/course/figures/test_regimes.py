@@ -1,0 +1,90 @@
+"""The tables behind the regime chooser: which runs count, and what the source's numbers say by its own formula."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rulbook.course.ch13.preference import reigns
+from rulbook.course.ch13.regime_chooser import LABELS, REGIMES, SQUARE, measured_points, measured_runs, reported_points
+from rulbook.course.results import results_folder
+from rulbook.palette import method_style
+from rulbook.runs.sweep import read_sweep
+
+
+def run(dataset: str, method: str, seed: int, rmse: float, score: float) -> dict[str, object]:
+    return {"dataset": dataset, "method": method, "seed": seed, "test_rmse": rmse, "test_nasa_score": score}
+
+
+TABLE = pd.DataFrame(
+    [
+        run("FD002", "baseline", 0, 15.0, 900.0),
+        run("FD002", "baseline", 1, 17.0, 1100.0),
+        run("FD002", "baseline", 2, 99.0, 9999.0),
+        run("FD002", "gaba", 0, 14.0, 950.0),
+        run("FD002", "gaba", 1, 16.0, 1050.0),
+        run("FD002", "dwa", 0, 13.0, 500.0),
+        run("FD002", "gradnorm", 0, 20.0, 2000.0),
+        run("FD002", "gradnorm", 1, 22.0, 2200.0),
+        run("FD004", "baseline", 0, 25.0, 1900.0),
+        run("FD004", "gaba", 0, 24.0, 1800.0),
+    ]
+)
+
+
+def test_methods_meet_on_the_seeds_that_all_of_the_book_have() -> None:
+    methods, runs = measured_runs(TABLE)["FD002"]
+    assert methods == ["baseline", "gaba", "gradnorm"]
+    np.testing.assert_array_equal(runs[:, 0], [[15, 900], [17, 1100]])
+    np.testing.assert_array_equal(runs[:, 1], [[14, 950], [16, 1050]])
+
+
+def test_two_subsets_are_averaged_run_by_run_and_missing_ones_left_out() -> None:
+    found = measured_runs(TABLE)
+    assert sorted(found) == ["FD002", "FD002 + FD004", "FD004"]
+    methods, runs = found["FD002 + FD004"]
+    assert methods == ["baseline", "gaba"]
+    np.testing.assert_array_equal(runs, [[[20, 1400], [19, 1375]]])
+
+
+def test_bars_are_one_standard_deviation_where_there_are_two_seeds() -> None:
+    points = measured_points(measured_runs(TABLE))
+    baseline = points["FD002"][0]
+    assert (baseline["rmse"], baseline["nasa"]) == (16.0, 1000.0)
+    assert baseline["rmse_high"] - baseline["rmse"] == pytest.approx(np.sqrt(2), abs=1e-3)
+    assert points["FD004"][0]["rmse_low"] is None
+    assert points["FD001"] == []
+
+
+def test_an_empty_table_has_no_points() -> None:
+    assert measured_runs(TABLE.iloc[:0]) == {}
+
+
+def test_labels_are_those_of_the_methods() -> None:
+    methods = pytest.importorskip("rulbook.methods").METHODS
+    assert {name: LABELS[name] for name in methods} == {name: method.label for name, method in methods.items()}
+
+
+def test_no_two_methods_of_the_benchmark_are_drawn_alike() -> None:
+    planned = {run.config.method for run in read_sweep(results_folder() / "benchmark.toml")}
+    assert len({method_style(method) for method in planned}) == len(planned) > 9
+    with pytest.raises(ValueError, match="method"):
+        method_style("adam")
+
+
+def test_the_bands_of_the_source_come_from_a_weak_rival() -> None:
+    points = reported_points()["FD002 + FD004"]
+    both = [
+        reigns([[point["rmse"], point["nasa"]] for point in points if point["main"] or everybody])
+        for everybody in (False, True)
+    ]
+    order = [[points[reign.winner]["method"] for reign in chain] for chain in both]
+    assert order == [["amnl", "gaba", "grace"]] * 2
+    np.testing.assert_allclose([reign.end for reign in both[0]], [0.487, 0.820, 1], atol=5e-4)
+    np.testing.assert_allclose([reign.end for reign in both[1]], [0.113, 0.379, 1], atol=5e-4)
+    assert [end for _, _, end in REGIMES] == [0.15, 0.40, 1.0]
+
+
+def test_the_square_comes_first() -> None:
+    assert tuple(LABELS)[:4] == SQUARE
