@@ -12,7 +12,9 @@ JUPYTER_EXECUTE := $(BIN)/python -c 'from nbclient.cli import main; main()'
 CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md book/results.md notebooks/[0-9]*.ipynb))))
 PACKAGE := $(shell find rulbook -name '*.py' -o -name '*.js' -o -name '*.css')
 RESULTS := $(wildcard book/results/*.csv book/results/*.json)
-ASSETS := $(shell find book/assets book/templates -type f)
+# Scripts and styles of figures and walkthroughs are files of the site.
+PROGRAMS := $(filter %.js %.css rulbook/course/scripts.py rulbook/course/site.py,$(PACKAGE))
+ASSETS := $(shell find book/assets book/templates -type f) $(PROGRAMS)
 PAGES := $(sort $(shell find book notebooks -name '.*' -prune -o -type f -print))
 
 .PHONY: help book serve lab sync setup test pin clean clean-venv FORCE
@@ -109,6 +111,7 @@ _build/sync/%: $$(wildcard book/$$*.md notebooks/$$*.ipynb) $(PACKAGE) $(RESULTS
 	@mkdir -p $(@D) notebooks
 	$(BIN)/python -m jupytext --quiet --sync $(firstword $(wildcard book/$*.md notebooks/$*.ipynb))
 	$(JUPYTER_EXECUTE) --inplace --NotebookClient.coalesce_streams=True notebooks/$*.ipynb
+	$(BIN)/python -m rulbook.course.storing notebooks/$*.ipynb
 	$(BIN)/python -m jupytext --quiet --sync notebooks/$*.ipynb
 	@touch $@
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from rulbook.course.exercises._notebook import Notebook, read_notebook, write_notebook
 from rulbook.course.exercises._sheet import page_notebook, read_sheet, student_notebook
 from rulbook.course.exercises.export import sources_folder
+from rulbook.course.storing import without_programs
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -49,6 +50,7 @@ def _write(path: Path, notebook: Notebook) -> None:
 
         NotebookClient(notebook, timeout=120, record_timing=False, coalesce_streams=True).execute()
         notebook.metadata.pop("language_info", None)  # names the exact Python that ran it
+        without_programs(notebook)
     write_notebook(path, notebook)
 
 

@@ -260,7 +260,9 @@ export const figure = (draw) => ({
     const extra = html("div");
     const readout = html("p", { class: "readout" });
     const spoken = html("p", { class: "spoken", role: "status", "aria-live": "polite" });
-    const root = html("div", { class: "rulbook-figure", role: "group", "aria-label": title });
+    const root = html("div", {
+      class: "rulbook-figure", role: "group", "aria-label": title, style: `--accent: ${colors.accent}`,
+    });
     root.append(html("p", { class: "title" }, title), inputs, settings, legend, canvas, extra, readout, spoken);
     if (hint) root.append(html("p", { class: "hint" }, html("b", {}, "Try: "), hint));
     // Arrow keys belong to the control that has the focus, not to JupyterLab.
