@@ -60,8 +60,8 @@ def for_page(script: Path) -> str:
         raise InputError(f"{script.name} has {figures} lines that begin with `export default`: it must have one.")
     _refuse_others(script, own)
     return (
-        f'rulbook.figures["{address(script)}"] = (({{{names}}}) => {{\n"use strict";\n'
-        f"{_squeezed(own)}return exportedFigure;\n}})(rulbook.kit);\n"
+        f'rulbook.figures["{address(script)}"] = (() => {{\n"use strict";\nconst {{ {names} }} = rulbook.kit;\n'
+        f"{_squeezed(own)}return exportedFigure;\n}})();\n"
     )
 
 
