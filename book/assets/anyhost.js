@@ -59,7 +59,7 @@
     const el = room(tag);
     try {
       const { script, spec, data, state } = JSON.parse(tag.textContent ?? "", revive);
-      const figure = globalThis.rulbook?.figures[script];
+      const figure = /** @type {any} */ (globalThis).rulbook?.figures[script];
       if (!figure) throw new Error(`its script, ${script}, did not load.`);
       figure.render({ model: new Model({ ...state, _spec: spec, _data: data }), el });
     } catch (error) {

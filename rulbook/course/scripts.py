@@ -66,10 +66,10 @@ def for_page(script: Path) -> str:
 
 
 def site_files() -> dict[str, str]:
-    """Every file that the pages of the book may load for figures and walkthroughs, by its place in the static folder."""
+    """The files that pages of the book load for figures and walkthroughs, by their place in the static folder."""
     kit = _kit()
     names = ", ".join(_NAMED.findall(kit))
-    opened = f'var rulbook = {{ figures: {{}} }};\nrulbook.kit = (() => {{\n"use strict";\n'
+    opened = 'var rulbook = { figures: {} };\nrulbook.kit = (() => {\n"use strict";\n'
     files = {
         KIT: f"{opened}{_squeezed(_EXPORT.sub('', kit))}return {{ {names} }};\n}})();\n",
         STYLE: _read(_HERE / "figures" / "shared.css"),
@@ -107,5 +107,6 @@ def _read(path: Path) -> str:
 
 
 def _squeezed(source: str) -> str:
-    lines = (line.strip() for line in re.sub(r"^\s*/\*\*.*?\*/\n?", "", source, flags=re.DOTALL | re.MULTILINE).splitlines())
+    code = re.sub(r"^\s*/\*\*.*?\*/\n?", "", source, flags=re.DOTALL | re.MULTILINE)
+    lines = (line.strip() for line in code.splitlines())
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))

@@ -26,7 +26,7 @@ _EARLY = 400
 """Priority of our scripts: before MathJax, so that figures do not wait for the mathematics."""
 
 _LEFT_OVER = ("locales", "vendor", "webpack-macros.html", "sbt-webpack-macros.html")
-"""What the theme leaves in the static folder for its own build: translations, and an icon font that custom.css replaces."""
+"""What the theme leaves in the static folder: what its own build needs, and an icon font that custom.css replaces."""
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

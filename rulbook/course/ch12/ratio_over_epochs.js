@@ -1,6 +1,8 @@
+// @ts-check
 import { figure, fixed, range } from "../figures/shared.js";
 
 // Three digits, without an exponent.
+/** @param {number} value */
 export const short = (value) => {
   if (value >= 100) return Math.round(value).toLocaleString("en-US");
   return fixed(value, Math.max(0, 2 - Math.floor(Math.log10(value))));
