@@ -118,11 +118,14 @@ def test_ci_runs_the_same_commands():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     subprocess.run(["bash", "-n", script], check=True)
-    assert script.read_text().rstrip().endswith("exec make test")
-    steps = yaml.safe_load(read(".github/workflows/check.yml"))["jobs"]["test"]["steps"]
-    commands = [step["run"] for step in steps if "run" in step]
+    assert script.read_text().rstrip().endswith('exec make "${1:-test}"')
+    job = yaml.safe_load(read(".github/workflows/check.yml"))["jobs"]["test"]
+    commands = [step["run"] for step in job["steps"] if "run" in step]
     assert commands[0] == "make book"
-    assert commands[-1] == ".ci/run"
+    assert commands[-1] == ".ci/run ${{ matrix.part }}"
+    matrix = job["strategy"]["matrix"]
+    parts = {*matrix["part"], *(more["part"] for more in matrix["include"])}
+    assert parts == set(read("Makefile").split("\ntest: ")[1].split("\n")[0].split())
 
 
 def test_the_ten_lines_of_the_readme_train_a_model(capsys):
