@@ -13,11 +13,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from sphinx.application import Sphinx
-
 from rulbook.course import scripts
 
 __all__ = ["setup"]
+
+Sphinx = Any
+"""``sphinx.application.Sphinx``, which none but the builder of the book has."""
 
 _FIGURE = re.compile(f'<script type="{re.escape(scripts.FIGURE_MIME)}" data-script="([^"]*)">')
 _WIDGET = '<script type="application/vnd.jupyter.widget-view+json">'
