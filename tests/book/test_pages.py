@@ -194,6 +194,36 @@ def test_links_and_files_resolve(book_html, path):
     assert missing == []
 
 
+def test_the_site_holds_no_program_that_no_page_loads(book_html):
+    """Every script and style is named by a page, imported by a style, or one of MathJax's own parts."""
+    pages = [html for html in book_html.rglob("*.html") if "_static" not in html.parts]
+    loaded = {
+        (html.parent / unquote(urlsplit(element[attribute]).path)).resolve()
+        for html in pages
+        for tag, attribute in (("script", "src"), ("link", "href"))
+        for element in soup(html).find_all(tag, attrs={attribute: True})
+    }
+    for style in [file for file in loaded if file.suffix == ".css"]:
+        imports = re.findall(r'@import (?:url\()?"([^"]+)"', style.read_text(encoding="utf-8"))
+        loaded |= {(style.parent / name).resolve() for name in imports}
+    programs = [file for kind in ("*.js", "*.mjs", "*.css") for file in book_html.rglob(kind)]
+    assert len(programs) > 30
+    unused = [file for file in programs if file.resolve() not in loaded and "mathjax" not in file.parts]
+    assert [file.relative_to(book_html).as_posix() for file in unused] == []
+    assert list(book_html.rglob("*.map")) == []
+
+
+def test_the_site_is_small(book_html):
+    """A third of what the theme would leave: no source maps, icon fonts, translations."""
+    size = {file: file.stat().st_size for file in book_html.rglob("*") if file.is_file()}
+    stored = sum(count for file, count in size.items() if {"_sources", "_images", "_downloads"} & set(file.parts))
+    assert sum(size.values()) - stored < 6_000_000
+    # What the download button of a page gives, and nothing else.
+    sources = {f"../{file.relative_to(book_html).as_posix()}" for file in size if "_sources" in file.parts}
+    offered = {a["href"] for html in book_html.rglob("*.html") for a in soup(html).select('a[href*="_sources/"]')}
+    assert {Path(place).name for place in sources} == {Path(place).name for place in offered}
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_every_picture_says_what_it_shows(book_html, path):
     """Jupyter Book writes a file's path where a description is missing, and accessibility checkers let that pass."""
