@@ -37,7 +37,9 @@ def trusted(notebook: Path, folder: Path) -> None:
     content = nbformat.read(notebook, as_version=4)
     content.cells[2].outputs.append(nbformat.v4.new_output("display_data", {"text/html": MARK}))
     nbformat.write(content, folder / "trusted.ipynb")
-    notary = NotebookNotary(data_dir=str(folder / ".jupyter" / "DATA"))
+    data = folder / ".jupyter" / "DATA"
+    data.mkdir(parents=True)
+    notary = NotebookNotary(data_dir=str(data))
     notary.sign(nbformat.read(folder / "trusted.ipynb", as_version=4))
 
 
