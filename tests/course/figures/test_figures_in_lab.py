@@ -155,7 +155,7 @@ def test_a_notebook_not_yet_run_shows_pictures(lab: str, browser: Browser, name:
     expect(picture).to_be_visible(timeout=60_000)
     assert picture.evaluate("(image) => image.naturalWidth") > 600
     # A widget without its script would take its time, and then say that it failed.
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']").wait_for(timeout=60_000)
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']:visible").wait_for(timeout=60_000)
     page.wait_for_timeout(3_000)
     assert page.evaluate("document.body.dataset.trusted ?? null") == trust
     assert page.locator(".jupyter-widgets, .jp-OutputArea-output:has-text('Error')").count() == 0
