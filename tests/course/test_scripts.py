@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,13 @@ def test_a_new_figure_is_found_in_its_room(tmp_path: Path, monkeypatch: pytest.M
     script(course, SOUND)
     monkeypatch.setattr(scripts, "_HERE", course)
     assert [place for place in scripts.site_files() if place.endswith("own.js")] == ["figures/ch99/own.js"]
+
+
+def test_the_book_is_built_with_the_standard_library() -> None:
+    """Whoever builds the book has Sphinx, and none of the packages that figures need."""
+    code = (
+        "import sys; old = set(sys.modules); import rulbook.course.site; new = set(sys.modules) - old; "
+        "print(*sorted({name.partition('.')[0] for name in new} - sys.stdlib_module_names))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["rulbook"]
