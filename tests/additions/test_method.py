@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 SOFT = '''
 """GRACE with a soft step in place of the line."""
 
@@ -56,5 +58,6 @@ def test_a_method_is_one_file(project):
     assert project.python("-c", SEEN) == "Sigmoid(w_max=3.0, rate=12.0, centre=0.6) 1\n"
     assert project.python("-c", FIGURE) == "GRACE, soft step\n"
     assert "GRACE, soft step" in " ".join(project.python("-c", HELP).split())
-    told = project.pytest("tests/methods/test_methods.py", "-v")
-    assert told.count("[grace_soft]") == told.count("[grace_other]") > 1
+    told = project.pytest("tests/methods/test_methods.py", "-k", "soft or other or alike or order")
+    assert int(re.findall(r"(\d+) passed", told)[0]) > 5
+    assert "failed" not in told
