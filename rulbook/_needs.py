@@ -46,7 +46,6 @@ EXTRA_OF_MODULE = {
     "rulbook.model": "predict",
     "rulbook.prediction": "predict",
     "rulbook.export": "predict",
-    "rulbook.methods": "train",
     "rulbook.runs": "train",
     "rulbook.training": "train",
     "rulbook.balancing.torchjd": "torchjd",
