@@ -1,10 +1,4 @@
-import { figure, fixed, range } from "../figures/shared.js";
-
-// Three digits, without an exponent.
-export const short = (value) => {
-  if (value >= 100) return Math.round(value).toLocaleString("en-US");
-  return fixed(value, Math.max(0, 2 - Math.floor(Math.log10(value))));
-};
+import { figure, range, short } from "../figures/shared.js";
 
 export default figure(({ state: { place, unit, epoch }, data, colors, plot, legend }) => {
   const { log10 } = Math, { shape, values } = data.quantiles[unit][place];

@@ -7,6 +7,7 @@ grid that the input steps through, so a parity test over the grid covers everyth
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress, product
 from typing import Any
 
 import traitlets
@@ -14,10 +15,22 @@ import traitlets
 from rulbook._check import one_of, within
 from rulbook.errors import InputError
 
-__all__ = ["Choice", "Several", "Slider", "Switch"]
+__all__ = ["Choice", "Control", "Several", "Slider", "Switch"]
 
 
-class Slider(traitlets.Float[float, float]):
+class Control(traitlets.TraitType[Any, Any]):
+    """What all controls have in common.
+
+    A kind of control is a subclass, and in ``shared.js`` the builder named by its ``"kind"``, which makes the input.
+    """
+
+    @property
+    def grid(self) -> list[Any]:
+        """Every value that a reader can give it, in the order of the input."""
+        raise NotImplementedError(f"{type(self).__name__} has no grid.")
+
+
+class Slider(traitlets.Float[float, float], Control):
     """A number on a grid, shown as a range input.
 
     Args:
@@ -37,7 +50,7 @@ class Slider(traitlets.Float[float, float]):
 
     @property
     def grid(self) -> list[float]:
-        """Every value the input can take, ascending."""
+        """The values from low to high, ascending."""
         control: dict[str, Any] = self.metadata["control"]
         count = round((control["high"] - control["low"]) / control["step"]) + 1
         return [round(control["low"] + i * control["step"], control["digits"]) for i in range(count)]
@@ -61,7 +74,7 @@ class Slider(traitlets.Float[float, float]):
         return on_grid
 
 
-class Choice(traitlets.Unicode[str, str | bytes]):
+class Choice(traitlets.Unicode[str, str | bytes], Control):
     """One of a few names, shown as a select.
 
     Args:
@@ -74,12 +87,17 @@ class Choice(traitlets.Unicode[str, str | bytes]):
         super().__init__(default, help=f"{label}; one of {', '.join(choices)}")
         self.tag(sync=True, control={"kind": "choice", "choices": list(choices), "label": label})
 
+    @property
+    def grid(self) -> list[str]:
+        """The choices."""
+        return list(self.metadata["control"]["choices"])
+
     def validate(self, obj: Any, value: Any) -> str:
         """Return ``value`` if it is among the choices; ``ValueError`` names them otherwise."""
         return one_of(str(self.name), super().validate(obj, value), self.metadata["control"]["choices"])
 
 
-class Several(traitlets.List[str]):
+class Several(traitlets.List[str], Control):
     """Any number of names, shown as checkboxes; kept in the order of the choices.
 
     Args:
@@ -92,6 +110,13 @@ class Several(traitlets.List[str]):
         super().__init__(traitlets.Unicode(), list(default), help=f"{label}; any of {', '.join(choices)}")
         self.tag(sync=True, control={"kind": "several", "choices": list(choices), "label": label})
 
+    @property
+    def grid(self) -> list[list[str]]:
+        """All combinations of the choices, from none to all."""
+        choices = self.metadata["control"]["choices"]
+        ticked = product([False, True], repeat=len(choices))
+        return sorted((list(compress(choices, ticks)) for ticks in ticked), key=len)
+
     def validate(self, obj: Any, value: Any) -> list[str]:
         """Return the names without repeats; ``ValueError`` if one is no choice."""
         choices = self.metadata["control"]["choices"]
@@ -99,7 +124,7 @@ class Several(traitlets.List[str]):
         return [name for name in choices if name in names]
 
 
-class Switch(traitlets.Bool[bool, bool | int]):
+class Switch(traitlets.Bool[bool, bool | int], Control):
     """Yes or no, shown as one checkbox.
 
     Args:
@@ -110,3 +135,8 @@ class Switch(traitlets.Bool[bool, bool | int]):
     def __init__(self, default: bool, *, label: str) -> None:
         super().__init__(default, help=label)
         self.tag(sync=True, control={"kind": "switch", "label": label})
+
+    @property
+    def grid(self) -> list[bool]:
+        """No and yes."""
+        return [False, True]
