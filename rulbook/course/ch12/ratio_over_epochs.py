@@ -73,9 +73,9 @@ class RatioOverEpochs(LiveFigure):
     epoch = Slider(1, low=0, high=EPOCHS, step=1, label="Epoch (0: not trained)")
 
     def tables(self) -> dict[str, Any]:
-        """All quantiles."""
+        """All quantiles, as lists: single precision would turn the last digit of some that are recorded with four."""
         return {
-            "quantiles": {unit: {place: recorded_ratios(place, unit) for place in PLACES} for unit in UNITS},
+            "quantiles": {unit: {place: recorded_ratios(place, unit).tolist() for place in PLACES} for unit in UNITS},
         }
 
     def read_out(self) -> str:

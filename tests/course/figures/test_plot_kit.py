@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from figure_pages import LOAD
+from livefigures import LOAD
 from playwright.sync_api import Page
 
 from rulbook.widgets import LiveFigure, Slider
