@@ -12,7 +12,7 @@ from typing import Any
 
 import traitlets
 
-from rulbook._check import one_of, within
+from rulbook._check import finite_number, one_of, within
 from rulbook.errors import InputError
 
 __all__ = ["Choice", "Control", "Several", "Slider", "Switch"]
@@ -63,15 +63,18 @@ class Slider(traitlets.Float[float, float], Control):
             TraitError: If it is no number.
         """
         control: dict[str, Any] = self.metadata["control"]
-        number = within(str(self.name), super().validate(obj, value), control["low"], control["high"])
-        on_grid = round(number, int(control["digits"]))
-        steps = (on_grid - control["low"]) / control["step"]
-        if abs(number - on_grid) > 1e-9 or abs(steps - round(steps)) > 1e-6:
+        number = finite_number(str(self.name), super().validate(obj, value))
+        # Without the sign of a zero.
+        nearest = round(number, int(control["digits"])) + 0.0
+        # The largest value may come as 0.05 + 94 * 0.01, which is a rounding error beyond 0.99.
+        meant = nearest if abs(number - nearest) <= 1e-9 else number
+        steps = (within(str(self.name), meant, control["low"], control["high"]) - control["low"]) / control["step"]
+        if meant != nearest or abs(steps - round(steps)) > 1e-6:
             raise InputError(
                 f"{self.name} is {value}: it must lie on the grid from {control['low']:g} to {control['high']:g} "
                 f"in steps of {control['step']:g}."
             )
-        return on_grid
+        return nearest
 
 
 class Choice(traitlets.Unicode[str, str | bytes], Control):

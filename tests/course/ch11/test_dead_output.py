@@ -48,4 +48,3 @@ def test_paths_of_the_dead_output(blank: Page, output: str) -> None:
     expected = [[output_path(output, start, step) for step in steps] for start in starts]
     # Long steps magnify the last digit of exp(): a tenth of a cycle is shown.
     np.testing.assert_allclose(computed, expected, rtol=1e-6, atol=1e-4)
-

@@ -35,4 +35,3 @@ def test_what_the_pipelines_title_and_alt_say_is_true() -> None:
         numbers = [int(np.prod(block["gives"])) for block in table["blocks"]]
         assert np.argmax(numbers) == 2
         assert table["blocks"][2]["parameters"] > table["total"] / 2
-

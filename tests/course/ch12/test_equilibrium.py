@@ -45,4 +45,3 @@ def test_equilibrium(blank: Page, optimizer: str) -> None:
             np.testing.assert_allclose(path, toy_path(ratio, optimizer, rate), rtol=1e-9, atol=1e-9)
     rest = blank.evaluate("(ratios) => ratios.map(script.equilibrium)", ratios)
     np.testing.assert_allclose(rest, [equilibrium(ratio) for ratio in ratios], rtol=1e-14)
-

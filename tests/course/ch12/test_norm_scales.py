@@ -46,4 +46,3 @@ def test_norm_scales(blank: Page) -> None:
         "([rs, ps, s]) => rs.map((r) => ps.map((p) => script.evenUnit(r, p, s)))", [errors, probabilities, scales]
     )
     np.testing.assert_allclose(computed, [[even_unit(r, p) for p in probabilities] for r in errors], rtol=1e-12)
-

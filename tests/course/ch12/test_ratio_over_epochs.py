@@ -14,4 +14,3 @@ def test_the_title_on_recorded_ratios_is_true() -> None:
     assert moved_by_training > 10
     assert moved_by_place.max() > 2
     assert (cycles / lives).min() > max(moved_by_training, moved_by_place.max())
-

@@ -47,4 +47,3 @@ def test_two_pulls(blank: Page) -> None:
         "([rs, ws]) => rs.map((r) => ws.map((w) => script.tippingCosine(r, w)))", [ratios, weights]
     )
     np.testing.assert_allclose(computed, [[tipping_cosine(r, w) for w in weights] for r in ratios], rtol=1e-12)
-

@@ -21,4 +21,3 @@ def test_two_prices_and_the_winner_between_two_ends(blank: Page) -> None:
     pieces = [["A", "", 0, 0.4], ["B", "", 0.4, 1]]
     at = [0, 0.399, 0.401, 1]
     assert blank.evaluate("([p, ws]) => ws.map((w) => script.winnerAt(p, w))", [pieces, at]) == ["A", "A", "B", "B"]
-

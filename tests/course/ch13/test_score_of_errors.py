@@ -26,4 +26,3 @@ def test_mean_score_and_best_bias(blank: Page) -> None:
     errors = [-60.0, -13.0, -0.5, 0.0, 0.5, 10.0, 60.0]
     scored = blank.evaluate("(ds) => ds.map(script.score)", errors)
     np.testing.assert_allclose(scored, [nasa_score([d], [0]) for d in errors], rtol=1e-12)
-

@@ -45,4 +45,3 @@ def test_share_of_the_pull_near_failure(blank: Page) -> None:
             "([ws, counts, near]) => ws.map((w) => script.nearShare(counts, near, w))", [ceilings, counts, NEAR]
         )
         np.testing.assert_allclose(computed, [near_failure_share(counts, w_max) for w_max in ceilings], rtol=1e-12)
-

@@ -64,4 +64,3 @@ def test_spread_of_the_gradients(blank: Page, subset: str) -> None:
     ]
     # One decimal of a cycle is shown; the approximation of erf leaves three digits more.
     np.testing.assert_allclose(computed, expected, rtol=2e-5)
-

@@ -34,4 +34,3 @@ def test_the_table_of_schedules_is_rulbooks_over_the_whole_grid() -> None:
 def test_the_title_on_shapes_is_true() -> None:
     kept_all = [name for name, shape in WeightSchedules()._data["shapes"].items() if not shape["broken"]]
     assert kept_all == ["linear"]
-

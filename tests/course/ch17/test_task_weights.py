@@ -61,4 +61,3 @@ def test_task_weights(blank: Page) -> None:
         )
         expected = [[floored_weight(w, f, form) for f in floors] for w in weights]
         np.testing.assert_allclose(computed, expected, rtol=1e-14)
-

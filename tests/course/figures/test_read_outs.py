@@ -72,7 +72,9 @@ def test_each_control_changes_the_sentence(name: str) -> None:
 def numerals(blank: Page) -> Page:
     """A page with the kit's own ways to write a number, from the module of any figure."""
     source = figure_class(FIGURES[0])._esm
-    blank.evaluate(LOAD, source + "\nexport { fixed as _fixed, percent as _percent, short as _short, whole as _whole };")
+    blank.evaluate(
+        LOAD, source + "\nexport { fixed as _fixed, percent as _percent, short as _short, whole as _whole };"
+    )
     return blank
 
 
