@@ -1,6 +1,5 @@
-import { figure, percent, range } from "../figures/shared.js";
+import { figure, percent, range, whole } from "../figures/shared.js";
 
-const whole = (count) => count.toLocaleString("en-US");
 const shape = (sizes) => sizes.join(" × ");
 const numbers = (sizes) => sizes.reduce((product, size) => product * size, 1);
 

@@ -1,4 +1,4 @@
-import { figure, fixed, range } from "../figures/shared.js";
+import { figure, fixed, range, short } from "../figures/shared.js";
 
 export const norms = (unit, rmse, p, parameters, { batch, rulSlope, healthSlope }) => {
   const share = Math.sqrt(parameters / batch);
@@ -8,12 +8,6 @@ export const norms = (unit, rmse, p, parameters, { batch, rulSlope, healthSlope 
 export const evenUnit = (rmse, p, scales) => {
   const [rul, health] = norms(1, rmse, p, 1, scales);
   return Math.sqrt(rul / health);
-};
-
-// Three digits, without an exponent.
-export const short = (value) => {
-  if (value >= 100) return Math.round(value).toLocaleString("en-US");
-  return fixed(value, Math.max(0, 2 - Math.floor(Math.log10(value))));
 };
 
 export default figure(({ state: { unit, rmse, p_true, size }, data, colors, plot }) => {

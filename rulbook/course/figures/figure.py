@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from rulbook import palette
+from rulbook.course.figures.controls import Control
 from rulbook.errors import InputError
 
 __all__ = ["LiveFigure"]
@@ -29,7 +30,8 @@ class LiveFigure(anywidget.AnyWidget):
     """A figure that is live in Jupyter and, from the stored state alone, on a page without a kernel.
 
     A subclass sets ``script``, ``title``, ``alt`` and ``hint``, declares its controls as class attributes (see
-    :mod:`rulbook.course.figures.controls`), and overrides :meth:`tables` and :meth:`picture`.
+    :mod:`rulbook.course.figures.controls`), and overrides :meth:`read_out`, :meth:`picture` and, if its script needs
+    numbers, :meth:`tables`.
 
     Attributes:
         script: File name of the ES module, beside the module of the class.
@@ -63,18 +65,21 @@ class LiveFigure(anywidget.AnyWidget):
         super().__init__(_spec=self._describe(), _data=_packed(self.tables()), **values)
 
     @classmethod
-    def controls(cls) -> dict[str, traitlets.TraitType[Any, Any]]:
+    def controls(cls) -> dict[str, Control]:
         """The traits a reader can move, by name, in the order of their declaration."""
         attributes = {name: value for owner in reversed(cls.__mro__) for name, value in vars(owner).items()}
-        return {
-            name: value
-            for name, value in attributes.items()
-            if isinstance(value, traitlets.TraitType) and "control" in value.metadata
-        }
+        return {name: value for name, value in attributes.items() if isinstance(value, Control)}
 
     def tables(self) -> dict[str, Any]:
         """What the script draws from, as ``data``: numbers, strings, lists, dicts; arrays travel as float32."""
         return {}
+
+    def read_out(self) -> str:
+        """What the figure says of its present state: the sentence that its script returns, from Python's own numbers.
+
+        Numbers are written by :mod:`rulbook.course.figures.numerals`, as the script writes them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no read-out: override read_out().")
 
     def picture(self, axes: Axes) -> None:
         """Draw the present state for places that run nothing: a code host, a notebook not yet run, a PDF."""
@@ -102,7 +107,8 @@ class LiveFigure(anywidget.AnyWidget):
         # anywidget says nothing of a widget without a view, and ours have one.
         assert bundle is not None
         data, metadata = bundle
-        return {**data, "text/plain": repr(self), "image/png": base64.b64encode(self.png()).decode("ascii")}, metadata
+        words, png = f"{self!r}\n{self.read_out()}", base64.b64encode(self.png()).decode("ascii")
+        return {**data, "text/plain": words, "image/png": png}, metadata
 
     def _describe(self) -> dict[str, Any]:
         return {
