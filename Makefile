@@ -10,7 +10,9 @@ BIN := $(VENV)/bin
 JUPYTER_BOOK := $(BIN)/python -c 'from jupyter_book.cli.main import main; main()'
 CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md book/results.md notebooks/[0-9]*.ipynb))))
 EXERCISES := $(sort $(basename $(notdir $(wildcard book/exercises/[0-9]*.md))))
-ASSETS := $(shell find book/assets book/templates -type f)
+# Scripts and styles of figures and walkthroughs are files of the site.
+PROGRAMS := $(shell find rulbook/course -name '*.js' -o -name '*.css') rulbook/course/scripts.py rulbook/course/site.py
+ASSETS := $(shell find book/assets book/templates -type f) $(PROGRAMS)
 PAGES := $(sort $(shell find book notebooks -name '.*' -prune -o -type f -print))
 
 .PHONY: help book serve lab sync setup test test-style test-unit test-notebooks test-browser pin clean clean-venv FORCE

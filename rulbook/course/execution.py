@@ -14,6 +14,7 @@ from typing import Any
 
 from rulbook._needs import needed
 from rulbook.course.exercises._notebook import read_notebook, write_notebook
+from rulbook.course.storing import without_programs
 from rulbook.errors import InputError
 
 __all__ = ["execute", "main", "rule"]
@@ -40,7 +41,7 @@ print(_json.dumps({"files": sorted({*filter(None, _of_modules), *_watched[0]}), 
 
 
 def execute(path: str | Path, root: str | Path = ".") -> list[str]:
-    """Run the notebook at ``path`` in its own folder and store its outputs in it.
+    """Run the notebook at ``path`` in its own folder and store its outputs in it, without programs.
 
     Args:
         path: The notebook.
@@ -68,12 +69,17 @@ def execute(path: str | Path, root: str | Path = ".") -> list[str]:
         for number, cell in enumerate(notebook.cells):
             client.execute_cell(cell, number)
         told = json.loads(_told(client, _TELL))
-    write_notebook(path, notebook)
+    write_notebook(path, without_programs(notebook))
     found = {_source(path.parent, name) for name in told["files"]}
     if told["commands"]:
         found |= set((root / "rulbook").rglob("*.py"))
     inside = (file.relative_to(root) for file in found if file.is_relative_to(root) and file.is_file())
-    kept = (file.as_posix() for file in inside if not file.parts[0].startswith((".", "_build")))
+    # What is stored holds no program of a figure or a walkthrough (rulbook.course.storing): its edit changes nothing.
+    kept = (
+        file.as_posix()
+        for file in inside
+        if not file.parts[0].startswith((".", "_build")) and file.suffix not in (".js", ".css")
+    )
     return sorted(set(kept) - {path.resolve().relative_to(root).as_posix()})
 
 
