@@ -57,7 +57,7 @@ def evaluate(
         windows: From :func:`rulbook.data.prepare`, or any :class:`~rulbook.data.Windows` with labels.
         max_rul: Predictions are clamped to [0, ``max_rul``] cycles. None: to the smaller of two caps, that on the
             windows' labels and that the model was trained with. No label lies above the first, and the model never
-            says more than the second. Where neither is known, to C-MAPSS's 125.
+            says more than the second. Where neither is known, to C-MAPSS's.
         batch_size: Windows per forward pass.
 
     Raises:

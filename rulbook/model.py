@@ -16,9 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rulbook._check import above, finite_number, one_of, shown, whole, within
-from rulbook.data.facts import HEALTH_CLASSES, MAX_RUL
-from rulbook.data.horizon import Horizon
 from rulbook.errors import InputError
+from rulbook.horizon import HEALTH_CLASSES, MAX_RUL, Horizon
 
 __all__ = ["PRESETS", "DualTaskModel", "ModelConfig", "NotFiniteError", "parameter_counts"]
 
@@ -175,7 +174,7 @@ class DualTaskModel(nn.Module):
 
         Args:
             x: Windows, (B, T, F).
-            max_rul: None: the cap that the model was told, or C-MAPSS's 125 if it was told none.
+            max_rul: None: the cap that the model was told, or C-MAPSS's if it was told none.
 
         Raises:
             ValueError: If ``x`` is no batch of windows of F features, or anything in it, in the weights or in the
