@@ -25,8 +25,8 @@ from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.checkpoint import load_checkpoint, load_tensors, save_tensors
 from rulbook.data import demo_fleet, prepare
 from rulbook.errors import InputError
+from rulbook.inference import predict
 from rulbook.methods import METHODS
-from rulbook.prediction import predict
 from rulbook.runs.run import run_experiment
 from rulbook.training import TrainingConfig, evaluate, train
 from rulbook.training import loop as training
@@ -402,7 +402,7 @@ def scripted(monkeypatch, tiny):
 
         def judged(model, windows, **keywords):
             seen = evaluate(model, windows, **keywords)
-            if windows is not tiny.validation:
+            if windows.windows is not tiny.validation:
                 return seen
             return SimpleNamespace(scores=lambda: {**seen.scores(), "rmse": next(told)})
 
