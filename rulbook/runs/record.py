@@ -190,7 +190,8 @@ class Record:
         gradients: None if the run made no probes.
         notes: What steps noted, in words, and in how many steps.
         wall_seconds: Time from the data to the record.
-        bands: Error and bias on the test engines by true RUL, from the shortest on; bounds are the health thresholds.
+        bands: Error and bias on the test engines by true RUL, from the shortest on. They meet at the health
+            thresholds, and there are none where health is measured.
         data_checksum: Twelve digits that change when any row or label that the run saw changes.
         history: The name of the table beside the record with a row for each epoch, for :func:`read_history`.
         predictions: The same with a row for each test engine, for :func:`read_predictions`.

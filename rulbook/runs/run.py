@@ -24,7 +24,7 @@ import pandas as pd
 import torch
 
 from rulbook.checkpoint import versions
-from rulbook.data import HEALTH_CLASSES, Prepared, Windows
+from rulbook.data import Prepared, Windows
 from rulbook.data.tensors import upload
 from rulbook.errors import InputError
 from rulbook.files import write_atomically
@@ -129,13 +129,13 @@ def _run(
         raise InputError(f"folder {str(folder)!r} holds a finished run: {_why_finished(result)}.")
     facts = data.describe()
     name = f"{facts['subset']}, {config.method}, seed {config.seed}"
-    time_unit = data.horizon.time_unit
+    time_unit, thresholds = data.horizon.time_unit, data.horizon.thresholds
     save_figure(learning_curves(result.history, title=name, time_unit=time_unit), folder.path / "learning_curves.png")
     test = evaluate(result.model, data.test, max_rul=data.horizon.max_rul) if len(data.test) else None
     if test is not None:
         figure = predicted_against_true(test, title=name, time_unit=time_unit)
         save_figure(figure, folder.path / "test_engines.png")
-        write_atomically(folder.predictions, predictions_of(test, data.test).to_csv(index=False))
+        write_atomically(folder.predictions, predictions_of(test, data.test, data.horizon.classes).to_csv(index=False))
     chosen, last = (result.history.iloc[epoch - 1] for epoch in (result.best_epoch, len(result.history)))
     seconds = float(result.history["seconds"].sum())
     record = Record(
@@ -164,7 +164,7 @@ def _run(
         gradients=gradient_quartiles(result.probes),
         notes=dict(result.notes),
         wall_seconds=round(time.perf_counter() - started, 1),
-        bands=() if test is None else bands_of(test, data.horizon.thresholds),
+        bands=() if test is None or thresholds is None else bands_of(test, thresholds),
         data_checksum=data_checksum(data),
         history=folder.history.name,
         predictions=None if test is None else folder.predictions.name,
@@ -179,11 +179,11 @@ def data_checksum(data: Prepared) -> str:
     return hashlib.sha256(rows.encode()).hexdigest()[:12]
 
 
-def predictions_of(evaluation: Evaluation, windows: Windows) -> pd.DataFrame:
+def predictions_of(evaluation: Evaluation, windows: Windows, classes: Sequence[str]) -> pd.DataFrame:
     """The evaluation of ``windows`` as a table, one row each, as :func:`rulbook.runs.record.read_predictions` says."""
     probabilities = {
         f"probability_{name}": column.round(4)
-        for name, column in zip(HEALTH_CLASSES, evaluation.health_probabilities.astype(np.float64).T, strict=True)
+        for name, column in zip(classes, evaluation.health_probabilities.astype(np.float64).T, strict=True)
     }
     columns = {
         "engine": windows.unit,
