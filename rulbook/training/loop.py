@@ -25,9 +25,10 @@ from tqdm.auto import tqdm
 
 from rulbook._check import above, at_least, not_empty, one_of, whole, within
 from rulbook.data import Prepared, Windows
+from rulbook.data.tensors import upload
 from rulbook.errors import InputError
-from rulbook.evaluation import Evaluation, TensorWindows, evaluate, require_finite_features
 from rulbook.gradients import Balancer, StepReport, row_cosine, row_norms, task_gradients
+from rulbook.inference import Evaluation, evaluate, require_finite_features
 from rulbook.losses import task_losses
 from rulbook.methods import METHODS
 from rulbook.model import PRESETS, DualTaskModel
@@ -219,7 +220,9 @@ class _Run(ResumableRun):
         self.method = METHODS[config.method]
         self.label = f"{self.method.label}, seed {config.seed}"
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.windows = TensorWindows(data.train, self.device)
+        # Once for the whole run: no epoch uploads anything.
+        self.windows, *others = upload([data.train, *self.evaluated.values()], self.device)
+        self.judged_on = dict(zip(self.evaluated, others, strict=True))
         self.max_rul = data.horizon.max_rul
         self.draws = Draws(config.seed, self.device)
         self.epoch, self.rows, self.probes = 0, list[dict[str, float]](), list[dict[str, float]]()
@@ -283,7 +286,7 @@ class _Run(ResumableRun):
             **_summary(steps),
             **{
                 f"{part}_{name}": value
-                for part, windows in self.evaluated.items()
+                for part, windows in self.judged_on.items()
                 for name, value in evaluate(evaluated, windows, max_rul=self.max_rul).scores().items()
             },
             "learning_rate": learning_rate,
