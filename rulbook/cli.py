@@ -391,7 +391,7 @@ def _add_predict(commands: argparse._SubParsersAction[_Command]) -> None:
 def _predict(args: argparse.Namespace) -> int:
     from rulbook.checkpoint import load_checkpoint
     from rulbook.data import read_table
-    from rulbook.prediction import predict
+    from rulbook.inference import predict
 
     out = _out(args.out, keep=(args.checkpoint, args.file))
     checkpoint = load_checkpoint(args.checkpoint)

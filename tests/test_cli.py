@@ -20,7 +20,7 @@ from rulbook.checkpoint import load_checkpoint, save_checkpoint
 from rulbook.cli import main
 from rulbook.data import Horizon, Preprocessor, demo_fleet, fleet_from_frame, load_cmapss, prepare
 from rulbook.errors import InputError
-from rulbook.evaluation import evaluate
+from rulbook.inference import evaluate
 from rulbook.model import DualTaskModel, ModelConfig
 from rulbook.runs.run import config_hash, run_experiment, save_figure
 from rulbook.runs.settings import settings_of

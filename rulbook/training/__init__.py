@@ -16,7 +16,7 @@ samples are weighted is in the method, how tasks are weighted in its balancer (:
 ========================  =========================================================================
 """
 
-from rulbook.evaluation import Evaluation, evaluate
+from rulbook.inference import Evaluation, evaluate
 from rulbook.training.config import TrainingConfig
 from rulbook.training.loop import TrainingResult, train
 from rulbook.training.observers import Observer, Probe, ProgressBar, Steps, Watch

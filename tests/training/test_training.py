@@ -23,10 +23,10 @@ import torch
 from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.checkpoint import load_checkpoint, load_tensors, save_tensors
 from rulbook.data import demo_fleet, prepare
+from rulbook.data.tensors import upload
 from rulbook.errors import InputError
-from rulbook.evaluation import TensorWindows
+from rulbook.inference import predict
 from rulbook.methods import METHODS
-from rulbook.prediction import predict
 from rulbook.runs.run import run_experiment
 from rulbook.training import TrainingConfig, Watch, evaluate, loop, train
 from rulbook.training.draws import Draws
@@ -289,7 +289,7 @@ def batches(run, count):
 
 
 def one_epoch(run):
-    return loop._one_epoch(run, TensorWindows(run.data.train, run.device), [])
+    return loop._one_epoch(run, *upload([run.data.train, run.data.validation], run.device), [])
 
 
 def parameters(module):
@@ -401,7 +401,7 @@ def scripted(monkeypatch, tiny):
 
         def judged(model, windows, **keywords):
             seen = evaluate(model, windows, **keywords)
-            if windows is not tiny.validation:
+            if windows.windows is not tiny.validation:
                 return seen
             return SimpleNamespace(scores=lambda: {**seen.scores(), "rmse": next(told)})
 
