@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 guide_imports()
 
-_SUBMODULES = sorted(name for _, name, _ in pkgutil.iter_modules(__path__) if not name.startswith("_"))
+_SUBMODULES = tuple(sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_")))
 
 __all__ = ["__version__", *_SUBMODULES]
 

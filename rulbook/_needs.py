@@ -45,7 +45,6 @@ EXTRA_OF_MODULE = {
     "rulbook.inference": "predict",
     "rulbook.model": "predict",
     "rulbook.export": "predict",
-    "rulbook.methods": "train",
     "rulbook.runs": "train",
     "rulbook.training": "train",
     "rulbook.balancing.torchjd": "torchjd",

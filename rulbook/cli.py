@@ -263,7 +263,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     from rulbook.runs.settings import settings_of
     from rulbook.training import TrainingConfig
 
-    named = {"method": ", ".join(METHODS), "preset": ", ".join(PRESETS)}
+    methods = "; ".join(f"{name} ({method.label})" for name, method in METHODS.items())
+    named = {"method": methods, "preset": ", ".join(PRESETS)}
     group = parser.add_argument_group("settings of the run")
     for setting in settings_of(TrainingConfig):
         flag = "--" + setting.name.replace("_", "-")
