@@ -126,20 +126,26 @@ def train(
     return TrainingResult(run.model.eval(), history, run.best_epoch, config, probed, notes.counts)
 
 
-def _one_epoch(
-    run: State, train_on: TensorWindows, judge_on: TensorWindows, observers: Sequence[Observer]
-) -> dict[str, float]:
-    started, learning_rate = time.perf_counter(), run.learning_rate
+def train_epoch(run: State, windows: TensorWindows, observers: Sequence[Observer]) -> Steps:
+    """One pass over the training windows; what its steps saw."""
     batches, steps, on_forward = run.batches(), Steps(), _forward_observer(run, observers)
     run.steps = len(batches)
     for run.step, index in enumerate(batches):
         with _divergence_explained(run):
-            report = run.train_on(train_on.batch(index), on_forward)
+            report = run.train_on(windows.batch(index), on_forward)
         steps.record(report)
         for observer in observers:
             observer.on_step(report, run)
     run.balancer.end_epoch()
     run.epoch += 1
+    return steps
+
+
+def _one_epoch(
+    run: State, train_on: TensorWindows, judge_on: TensorWindows, observers: Sequence[Observer]
+) -> dict[str, float]:
+    started, learning_rate = time.perf_counter(), run.learning_rate
+    steps = train_epoch(run, train_on, observers)
     scores = evaluate(run.averaged, judge_on, max_rul=run.max_rul).scores()
     row: dict[str, float] = {"epoch": run.epoch, **steps.summary()}
     row |= {f"validation_{name}": value for name, value in scores.items()}

@@ -261,7 +261,7 @@ class Notes(Observer):
                 with tqdm.external_write_mode():
                     warnings.warn(
                         f"{run.label}, epoch {run.epoch + 1}: {remark}. Said once; counted in the history.",
-                        stacklevel=5,
+                        stacklevel=6,
                     )
             self.counts[kind] = self.counts.get(kind, 0) + 1
 
