@@ -42,9 +42,9 @@ from rulbook.runs.record import (
     Scores,
     write_record,
 )
-from rulbook.training import TrainingConfig, TrainingResult, train
+from rulbook.training import Observer, TrainingConfig, TrainingResult, Watch, train
+from rulbook.training.keeping import run_identity
 from rulbook.training.run_folder import RunFolder, held
-from rulbook.training.state import run_identity
 
 __all__ = [
     "bands_of",
@@ -62,7 +62,7 @@ _TEST = "test"
 
 def config_hash(config: TrainingConfig, data: dict[str, Any]) -> str:
     """Twelve hexadecimal digits that change when anything that decides the result changes."""
-    decisive = json.dumps({"config": asdict(config), "data": data}, sort_keys=True)
+    decisive = json.dumps({"config": config.to_dict(), "data": data}, sort_keys=True)
     return hashlib.sha256(decisive.encode()).hexdigest()[:12]
 
 
@@ -73,7 +73,7 @@ def run(
     *,
     resume: bool = False,
     progress: bool = True,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    observers: Sequence[Observer | Callable[[dict[str, float]], object]] = (),
 ) -> Record:
     """Train, evaluate once on the test engines, and leave model, curves, picture and record in ``folder``.
 
@@ -85,7 +85,7 @@ def run(
             a record is a finished run. No other process may use it meanwhile.
         resume: Go on with an unfinished run in ``folder``, or lengthen a finished one to ``config.epochs``.
         progress: Show a progress bar.
-        on_epoch: Called with each new row of the history.
+        observers: What else looks on, as in :func:`rulbook.training.train`.
 
     Returns:
         The record, as :func:`rulbook.runs.record.read_record` gives it back.
@@ -96,7 +96,7 @@ def run(
     """
     with held(folder) as own:
         assert own is not None
-        return _run(data, config, own, resume, progress, on_epoch)
+        return _run(data, config, own, resume, progress, observers)
 
 
 def _run(
@@ -105,7 +105,7 @@ def _run(
     folder: RunFolder,
     resume: bool,
     progress: bool,
-    on_epoch: Callable[[dict[str, float]], None] | None,
+    observers: Sequence[Observer | Callable[[dict[str, float]], object]],
 ) -> Record:
     started = time.perf_counter()
     if folder.record.exists():
@@ -121,14 +121,13 @@ def _run(
         folder=folder,
         resume=resume,
         progress=progress,
-        on_epoch=on_epoch,
-        watched={_TEST: data.test} if len(data.test) else {},
+        observers=[*([Watch(**{_TEST: data.test})] if len(data.test) else []), *observers],
     )
     # An epoch more would have taken the record away.
     if folder.record.exists():
         raise InputError(f"folder {str(folder)!r} holds a finished run: {_why_finished(result)}.")
     facts = data.describe()
-    name = f"{facts['subset']}, {config.method}, seed {config.seed}"
+    name = f"{facts['subset']}, {config.method_name}, seed {config.seed}"
     time_unit, thresholds = data.horizon.time_unit, data.horizon.thresholds
     save_figure(learning_curves(result.history, title=name, time_unit=time_unit), folder.path / "learning_curves.png")
     test = evaluate(result.model, data.test, max_rul=data.horizon.max_rul) if len(data.test) else None
@@ -140,7 +139,7 @@ def _run(
     seconds = float(result.history["seconds"].sum())
     record = Record(
         data=_plain(facts),
-        config=_plain(asdict(config)),
+        config=_plain(config.to_dict()),
         config_hash=config_hash(config, facts),
         selected_epoch=result.best_epoch,
         epochs=len(result.history),
