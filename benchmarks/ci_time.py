@@ -126,7 +126,8 @@ def table(parts: dict[str, Part], written: int) -> str:
     verdict = "keeps" if then <= LIMIT else "breaks"
     end = (
         f"\nAll parts one after the other on these cores: {then:.0f} minutes at {CHAPTERS} chapters, "
-        f"which {verdict} the limit of {LIMIT}. Side by side, as the workflow runs them, the longest part decides: {longest:.0f} minutes.\n"
+        f"which {verdict} the limit of {LIMIT}. Side by side, as the workflow runs them, the longest part decides: "
+        f"{longest:.0f} minutes.\n"
     )
     return "\n".join(rows) + "\n" + end
 

@@ -1,8 +1,6 @@
 // @ts-check
-import { figure, percent, range } from "../figures/shared.js";
+import { figure, percent, range, whole } from "../figures/shared.js";
 
-/** @param {number} count */
-const whole = (count) => count.toLocaleString("en-US");
 /** @param {number[]} sizes */
 const shape = (sizes) => sizes.join(" × ");
 /** @param {number[]} sizes */

@@ -1,5 +1,5 @@
 // @ts-check
-import { figure, fixed, range } from "../figures/shared.js";
+import { figure, fixed, range, short } from "../figures/shared.js";
 
 /**
  * @param {number} unit
@@ -17,13 +17,6 @@ export const norms = (unit, rmse, p, parameters, { batch, rulSlope, healthSlope 
 export const evenUnit = (rmse, p, scales) => {
   const [rul, health] = norms(1, rmse, p, 1, scales);
   return Math.sqrt(rul / health);
-};
-
-// Three digits, without an exponent.
-/** @param {number} value */
-export const short = (value) => {
-  if (value >= 100) return Math.round(value).toLocaleString("en-US");
-  return fixed(value, Math.max(0, 2 - Math.floor(Math.log10(value))));
 };
 
 export default figure(({ state: { unit, rmse, p_true, size }, data, colors, plot }) => {

@@ -41,7 +41,7 @@ export const score = (d) => (d < 0 ? Math.exp(-d / 13) : Math.exp(d / 10)) - 1;
 
 export default figure(({ state: { bias, sigma }, colors, plot, legend }) => {
   const best = bestBias(sigma), least = expectedScore(best, sigma), here = expectedScore(bias, sigma);
-  const rmse = Math.hypot(bias, sigma);
+  const rmse = Math.sqrt(bias ** 2 + sigma ** 2);
 
   legend([
     { label: "RMSE, and how often an error occurs", color: colors.baseline },
@@ -68,7 +68,7 @@ export default figure(({ state: { bias, sigma }, colors, plot, legend }) => {
     height: 260,
   });
   const shown = (value) => range(161, -20, 0.25).map((b) => [b, value(b)]).filter(([, y]) => y <= high);
-  curve.line(shown((b) => Math.hypot(b, sigma) / sigma), { color: colors.baseline });
+  curve.line(shown((b) => Math.sqrt(b ** 2 + sigma ** 2) / sigma), { color: colors.baseline });
   curve.line(shown((b) => expectedScore(b, sigma) / least), { color: colors.accent });
   if (best > -20) curve.rule(best, { color: colors.accent, to: 1 });
   curve.dot([bias, Math.min(rmse / sigma, high)], { color: colors.baseline, r: 5 });
@@ -77,6 +77,6 @@ export default figure(({ state: { bias, sigma }, colors, plot, legend }) => {
   return (
     `With bias ${fixed(bias, 1)} and noise ${fixed(sigma, 1)} cycles the RMSE is ${fixed(rmse, 1)} and an engine scores ` +
     `${fixed(here)} on average; ${percent(below(bias / sigma), 0)} of the predictions are late. The score is lowest, ` +
-    `${fixed(least)}, at a bias of ${fixed(best, 1)} cycles, where the RMSE is ${fixed(Math.hypot(best, sigma), 1)}.`
+    `${fixed(least)}, at a bias of ${fixed(best, 1)} cycles, where the RMSE is ${fixed(Math.sqrt(best ** 2 + sigma ** 2), 1)}.`
   );
 });

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure as Canvas
 
 from rulbook import palette
 from rulbook.course import scripts
+from rulbook.course.figures.controls import Control
 from rulbook.errors import InputError
 
 __all__ = ["LiveFigure"]
@@ -31,7 +32,8 @@ class LiveFigure(anywidget.AnyWidget):
     (:meth:`stored`); the pages of the book have the scripts as files (:mod:`rulbook.course.scripts`).
 
     A subclass sets ``script``, ``title``, ``alt`` and ``hint``, declares its controls as class attributes (see
-    :mod:`rulbook.course.figures.controls`), and overrides :meth:`tables` and :meth:`picture`.
+    :mod:`rulbook.course.figures.controls`), and overrides :meth:`read_out`, :meth:`picture` and, if its script needs
+    numbers, :meth:`tables`.
 
     Attributes:
         script: File name of the ES module, beside the module of the class.
@@ -67,18 +69,21 @@ class LiveFigure(anywidget.AnyWidget):
         super().__init__(_spec=self._describe(), _data=_packed(self.tables()), **values)
 
     @classmethod
-    def controls(cls) -> dict[str, traitlets.TraitType[Any, Any]]:
+    def controls(cls) -> dict[str, Control]:
         """The traits a reader can move, by name, in the order of their declaration."""
         attributes = {name: value for owner in reversed(cls.__mro__) for name, value in vars(owner).items()}
-        return {
-            name: value
-            for name, value in attributes.items()
-            if isinstance(value, traitlets.TraitType) and "control" in value.metadata
-        }
+        return {name: value for name, value in attributes.items() if isinstance(value, Control)}
 
     def tables(self) -> dict[str, Any]:
         """What the script draws from, as ``data``: numbers, strings, lists, dicts; arrays travel as float32."""
         return {}
+
+    def read_out(self) -> str:
+        """What the figure says of its present state: the sentence that its script returns, from Python's own numbers.
+
+        Numbers are written by :mod:`rulbook.course.figures.numerals`, as the script writes them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no read-out: override read_out().")
 
     def picture(self, axes: Axes) -> None:
         """Draw the present state for places that run nothing: a code host, a notebook not yet run, a PDF."""
@@ -111,8 +116,8 @@ class LiveFigure(anywidget.AnyWidget):
         # anywidget says nothing of a widget without a view, and ours have one.
         assert bundle is not None
         data, metadata = bundle
-        picture = base64.b64encode(self.png()).decode("ascii")
-        own = {"text/plain": repr(self), "image/png": picture, scripts.FIGURE_MIME: self.stored()}
+        words, picture = f"{self!r}\n{self.read_out()}", base64.b64encode(self.png()).decode("ascii")
+        own = {"text/plain": words, "image/png": picture, scripts.FIGURE_MIME: self.stored()}
         return {**data, **own}, metadata
 
     def _describe(self) -> dict[str, Any]:

@@ -76,6 +76,11 @@ export const clip = (value, low, high) => Math.min(Math.max(value, low), high);
 export const fixed = (value, digits = 2) => value.toFixed(digits).replace("-", "−");
 /** @param {number} share */
 export const percent = (share, digits = 1) => `${fixed(100 * share, digits)} %`;
+/** @param {number} value */
+export const whole = (value) => Math.floor(value + 0.5).toLocaleString("en-US").replace("-", "−");
+// Three digits of a positive number, without an exponent.
+/** @param {number} value */
+export const short = (value) => (value >= 100 ? whole(value) : fixed(value, Math.max(0, 2 - Math.floor(Math.log10(value)))));
 /** @param {number} count */
 export const range = (count, from = 0, step = 1) => Array.from({ length: count }, (_, i) => from + i * step);
 

@@ -14,13 +14,15 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 import yaml
-from figure_pages import FIGURES, OpenFigures, Watched
+from livefigures import OpenFigures, Watched
 from nbclient import NotebookClient
-from playwright.sync_api import Browser, BrowserContext, Page, Request, Route
+from playwright.sync_api import Browser, BrowserContext, Request, Route
 
+from rulbook.course.figures import figure_names
 from rulbook.course.storing import without_programs
 
 BUILDERS = ("myst_nb", "jupyter_book", "sphinx_comments", "sphinx_external_toc", "sphinx_book_theme")
+FIGURES = figure_names()
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -116,11 +118,3 @@ def open_figures(browser: Browser, figures_page: Path) -> Iterator[OpenFigures]:
     yield open_
     for context in contexts:
         context.close()
-
-
-@pytest.fixture
-def blank(browser: Browser) -> Iterator[Page]:
-    """An empty page of its own."""
-    context = browser.new_context(viewport={"width": 800, "height": 900})
-    yield context.new_page()
-    context.close()
