@@ -29,8 +29,9 @@ name beside it. They are found there; the class is the file's name in capitals. 
             cycle = np.arange(201)
             axes.plot(cycle, np.minimum(200 - cycle, self.cap))
 
-and ``cap.js``::
+and ``cap.js``, whose first line has its types checked::
 
+    // @ts-check
     import { figure, range } from "../figures/shared.js";
 
     export default figure(({ state: { cap }, data: { life }, colors, plot }) => {
