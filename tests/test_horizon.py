@@ -326,3 +326,23 @@ def test_prepare_takes_operating_conditions_from_the_fleet_unless_it_is_told_oth
     assert prepare(fleet).preprocessor.n_conditions_ == 2
     assert prepare(fleet, n_conditions=3).preprocessor.n_conditions_ == 3
     assert prepare(replace(fleet, n_conditions=None)).preprocessor.n_conditions_ == 6
+
+
+def test_a_checkpoint_keeps_the_names_of_measured_classes_and_refuses_a_network_with_another_number(tmp_path):
+    import torch
+
+    from rulbook.checkpoint import load_checkpoint, save_checkpoint
+    from rulbook.model import DualTaskModel, ModelConfig
+
+    fleet = fleet_of_cells(cells())
+    data = prepare(fleet)
+    config = ModelConfig(channels=(4, 4, 4), lstm_hidden=4, attention_heads=2, funnel=(4, 4, 4))
+    for n_classes in (4, 3):
+        model = DualTaskModel(1, config, max_rul=60, n_classes=n_classes)
+        file = tmp_path / f"{n_classes}.safetensors"
+        save_checkpoint(file, model.state_dict(), model, data.preprocessor, data.horizon, {})
+    found = load_checkpoint(tmp_path / "4.safetensors")
+    assert found.horizon.classes == STATE.classes
+    assert found.model.predict(torch.zeros(2, 15, 1))[1].shape == (2, 4)
+    with pytest.raises(InputError, match="a network with 3 health classes and the names of 4"):
+        load_checkpoint(tmp_path / "3.safetensors")
