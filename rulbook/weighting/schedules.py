@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rulbook._check import Array, above, at_least, flat
-from rulbook.horizon import MAX_RUL
+from rulbook.horizon import HEALTH_THRESHOLDS, MAX_RUL
 from rulbook.reference import failure_weights
 
 __all__ = ["CONSTRAINTS", "SCHEDULES", "Schedule", "broken_constraints"]
@@ -32,7 +32,7 @@ def _sigmoid(nearness: Array, w_max: float) -> Array:
 
 
 def _step(nearness: Array, w_max: float) -> Array:
-    return np.where(nearness > 1.0 - 30.0 / 125.0, w_max, 1.0)
+    return np.where(nearness > 1.0 - HEALTH_THRESHOLDS[1] / MAX_RUL, w_max, 1.0)
 
 
 def _geometric(nearness: Array, w_max: float) -> Array:

@@ -20,7 +20,7 @@ from rulbook.palette import ACCENT, METHOD_LABELS, method_style
 __all__ = ["REGIMES", "RegimeChooser", "measured_points", "measured_runs", "regime_tables", "reported_points"]
 
 BOTH = "FD002 + FD004"
-SUBSETS = (BOTH, "FD001", "FD002", "FD003", "FD004")
+SUBSETS = (BOTH, *read_json("rul_histograms")["subsets"])
 SQUARE = ("baseline", "amnl", "gaba", "grace")
 """The methods of the book, in the order of the legend. The others compete on request."""
 LABELS = {
