@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rulbook.checkpoint import write_atomically
+from rulbook.files import write_atomically
 from rulbook.runs.comparison import collect
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
