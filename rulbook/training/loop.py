@@ -1,7 +1,8 @@
 """One loop for every method: the losses of the tasks come in, a balancer weighs them, one optimiser steps (14.4).
 
-Nothing here asks which method runs. How samples are weighted is a number, ``w_max``; how tasks are weighted is the
-method's balancer (:mod:`rulbook.gradients`). Validation *engines*, never seen in training, choose the epoch.
+Nothing here asks which method runs. How samples are weighted is the method's ``samples``
+(:mod:`rulbook.weighting.samples`); how tasks are weighted, its balancer (:mod:`rulbook.gradients`). Validation
+*engines*, never seen in training, choose the epoch.
 """
 
 from __future__ import annotations
@@ -242,6 +243,7 @@ class _Run(ResumableRun):
             initial_rul=mean_rul,
             max_rul=horizon.max_rul,
             thresholds=horizon.thresholds,
+            n_classes=len(horizon.classes),
         ).to(self.device)
         self.balancer: Balancer = self.method.make_balancer().to(self.device)
         self.average = AveragedModel(self.model, multi_avg_fn=_ramped_average(config.ema_decay), use_buffers=True)
@@ -326,14 +328,14 @@ class _Run(ResumableRun):
         if not bool(torch.isfinite(rul).all() & torch.isfinite(health_logits).all()):
             raise InputError(self._diverged(step, "the network answers NaN or infinity"))
         index = index.to(self.device)
-        scale = self.method.rul_scale
         losses = task_losses(
-            rul / scale,
+            rul,
             health_logits,
-            self.windows.rul[index] / scale,
+            self.windows.rul[index],
             self.windows.health[index],
-            max_rul=self.max_rul / scale,
-            w_max=self.method.w_max,
+            max_rul=self.max_rul,
+            samples=self.method.samples,
+            rul_scale=self.method.rul_scale,
         )
         if self.config.probe_every and step % self.config.probe_every == 0:
             gradients = task_gradients(losses, self.model.shared_parameters())

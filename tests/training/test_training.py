@@ -31,7 +31,7 @@ from rulbook.runs.run import run_experiment
 from rulbook.training import TrainingConfig, evaluate, train
 from rulbook.training import loop as training
 from rulbook.training.draws import Draws
-from rulbook.weighting import FixedWeights
+from rulbook.weighting import FixedWeights, Linear, Uniform
 
 QUICK = TrainingConfig(epochs=3, batch_size=128, seed=1)
 TINY = TrainingConfig(epochs=1, batch_size=64, seed=1)
@@ -256,7 +256,7 @@ def test_no_method_draws_from_the_global_generator(tiny, method):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_settings_of_every_method(method):
     chosen = METHODS[method]
-    assert chosen.w_max == (2.0 if method in ("amnl", "grace") else 1.0)
+    assert chosen.samples == (Linear(2.0) if method in ("amnl", "grace") else Uniform())
     assert chosen.rul_scale == (125.0 if method == "scaled_targets" else 1.0)
     assert chosen.name == method
     fixed = {key: [0.5, 0.5] for key in ("baseline", "amnl", "scaled_targets")}
@@ -309,7 +309,7 @@ def test_one_step_of_every_method_by_hand(method):
     with draws:
         representation = model.train().encode(x)
         predicted, logits = model.heads(representation)
-        worth = 1 + (chosen.w_max - 1) * (1 - rul / 100)
+        worth = 1 + (chosen.samples.w_max - 1) * (1 - rul / 100)
         squares = (worth * (predicted - rul) ** 2).mean() / (125**2 if method == "scaled_targets" else 1)
         picked = logits.log_softmax(dim=1)[torch.arange(len(health)), health]
         losses = torch.stack([squares, -picked.mean()])

@@ -1,6 +1,9 @@
+// @ts-check
 import { figure, percent, range, whole } from "../figures/shared.js";
 
+/** @param {number[]} sizes */
 const shape = (sizes) => sizes.join(" × ");
+/** @param {number[]} sizes */
 const numbers = (sizes) => sizes.reduce((product, size) => product * size, 1);
 
 export default figure(({ state: { block, preset, features }, data, colors, width, plot, table }) => {

@@ -1,3 +1,4 @@
+// @ts-check
 import { figure, range, short } from "../figures/shared.js";
 
 export default figure(({ state: { place, unit, epoch }, data, colors, plot, legend }) => {

@@ -13,7 +13,8 @@ from rulbook.course.ch13.regime_chooser import BOTH, REGIMES, STEPS, SUBSETS, re
 from rulbook.course.figures.controls import Choice, Slider
 from rulbook.course.figures.figure import LiveFigure
 from rulbook.course.figures.numerals import fixed, percent
-from rulbook.palette import ACCENT, METHOD_LABELS
+from rulbook.methods import METHODS
+from rulbook.palette import ACCENT
 
 __all__ = ["NAMED", "CostsToRegime"]
 
@@ -75,7 +76,7 @@ class CostsToRegime(LiveFigure):
     def tables(self) -> dict[str, Any]:
         """Regimes with the method named for each, who wins where, and how sure that is."""
         return {
-            "regimes": [[name, METHOD_LABELS[NAMED[name]], start, end] for name, start, end in REGIMES],
+            "regimes": [[name, METHODS[NAMED[name]].label, start, end] for name, start, end in REGIMES],
             "segments": _segments(),
             "wins": {subset: both["book"] for subset, both in regime_tables()["wins"].items()},
             "order": {
@@ -101,7 +102,7 @@ class CostsToRegime(LiveFigure):
         return (
             f"A cycle late at {fixed(self.cost_late, 0)} and a cycle early at {fixed(self.cost_early, 0)} thousand USD "
             f"make w = {fixed(w, 3)}: the {regime} regime, for which the source names "
-            f"{METHOD_LABELS[NAMED[regime]]}. {theirs}; {own}. For such prices {percent(1 - w)} of the predictions "
+            f"{METHODS[NAMED[regime]].label}. {theirs}; {own}. For such prices {percent(1 - w)} of the predictions "
             "should be late."
         )
 

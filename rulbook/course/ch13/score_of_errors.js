@@ -1,6 +1,8 @@
+// @ts-check
 import { figure, fixed, percent, range } from "../figures/shared.js";
 
 // Press et al., Numerical Recipes, erfcc: off by less than 1.2e-7 of the value, in the tails too.
+/** @param {number} x */
 export const erfc = (x) => {
   const z = Math.abs(x), t = 1 / (1 + 0.5 * z);
   const sum = [0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368]
@@ -8,18 +10,22 @@ export const erfc = (x) => {
   const tail = t * Math.exp(-z * z - 1.26551223 + t * sum);
   return x >= 0 ? tail : 2 - tail;
 };
+/** @param {number} z */
 export const below = (z) => erfc(-z / Math.SQRT2) / 2;
 
+/** @param {number} bias @param {number} sigma */
 const parts = (bias, sigma) => [
   Math.exp(bias / 10 + sigma ** 2 / 200) * below(bias / sigma + sigma / 10),
   Math.exp(-bias / 13 + sigma ** 2 / 338) * below(sigma / 13 - bias / sigma),
 ];
 
+/** @param {number} bias @param {number} sigma */
 export const expectedScore = (bias, sigma) => {
   const [late, early] = parts(bias, sigma);
   return late + early - 1;
 };
 
+/** @param {number} sigma */
 export const bestBias = (sigma) => {
   let low = -(sigma + sigma ** 2), high = 0;
   for (let i = 0; i < 60; i++) {
@@ -30,6 +36,7 @@ export const bestBias = (sigma) => {
   return (low + high) / 2;
 };
 
+/** @param {number} d */
 export const score = (d) => (d < 0 ? Math.exp(-d / 13) : Math.exp(d / 10)) - 1;
 
 export default figure(({ state: { bias, sigma }, colors, plot, legend }) => {

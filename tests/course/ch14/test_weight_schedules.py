@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rulbook import reference
+from rulbook.course.ch14.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
 from rulbook.course.ch14.weight_schedules import WeightSchedules
-from rulbook.weighting.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
 
 
 def array(packed: dict[str, Any]) -> np.ndarray:
