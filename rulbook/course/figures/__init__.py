@@ -53,6 +53,7 @@ name beside it. They are found there; the class is the file's name in capitals. 
 
 and ``cap.js``::
 
+    // @ts-check
     import { figure, fixed, range } from "../figures/shared.js";
 
     export default figure(({ state: { cap }, data: { life }, colors, plot }) => {
@@ -98,6 +99,7 @@ from rulbook.course import room_files
 from rulbook.course.figures.controls import Choice, Control, Several, Slider, Switch
 from rulbook.course.figures.figure import LiveFigure
 from rulbook.course.figures.numerals import fixed, percent, short, whole
+from rulbook.errors import InputError
 
 __all__ = [
     "Choice",
@@ -124,10 +126,13 @@ def figure_class(name: str) -> type[LiveFigure]:
     """The class of a figure; its module is imported when it is first asked for.
 
     Raises:
-        InputError: If there is no figure of this name.
+        InputError: If there is no figure of this name, or its module does not define the class.
     """
     modules = _modules()
-    found: type[LiveFigure] = getattr(importlib.import_module(modules[one_of("name", name, modules)]), name)
+    module = importlib.import_module(modules[one_of("name", name, modules)])
+    found = getattr(module, name, None)
+    if not (isinstance(found, type) and issubclass(found, LiveFigure)):
+        raise InputError(f"{module.__name__} has a script beside it: it must define the figure {name}.")
     return found
 
 

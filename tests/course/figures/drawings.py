@@ -1,6 +1,7 @@
 """What a figure draws, in the units of its axes: its script is called with a plot that writes down instead of drawing.
 
-``python tests/course/figures/drawings.py`` renews the stored drawings, after somebody has looked at the figures.
+``python tests/course/figures/drawings.py`` renews the stored drawings, after somebody has looked at the figures; with
+names of figures behind it, only theirs.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def main() -> int:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
         page = browser.new_page()
-        for name in figure_names():
+        for name in sys.argv[1:] or figure_names():
             figure = figure_class(name)
             load(page, figure)
             drawings = [{"state": state, **rounded(summary(draw(page, figure(**state))))} for state in states(figure)]
