@@ -43,9 +43,8 @@ EXTRA_OF_PACKAGE = {
 EXTRA_OF_MODULE = {
     "rulbook.data": "predict",
     "rulbook.checkpoint": "predict",
-    "rulbook.evaluation": "predict",
+    "rulbook.inference": "predict",
     "rulbook.model": "predict",
-    "rulbook.prediction": "predict",
     "rulbook.export": "predict",
     "rulbook.runs": "train",
     "rulbook.training": "train",

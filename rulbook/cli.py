@@ -261,8 +261,9 @@ def _add_train(commands: argparse._SubParsersAction[_Command]) -> None:
         "train a network with one of the losses",
         "A fifth of the training engines is set aside to choose the epoch; the test engines choose nothing.\n"
         "Leaves in the run's folder: best.safetensors (the model), state.safetensors (to go on), history.csv,\n"
-        "learning_curves.png, test_engines.png and, last of all, record.json. Stopped at any moment, it goes on with\n"
-        "--resume and ends with the same weights; so does a finished run with more --epochs.",
+        "predictions.csv (of the test engines), learning_curves.png, test_engines.png and, last of all, record.json.\n"
+        "Stopped at any moment, it goes on with --resume and ends with the same weights; so does a finished run with\n"
+        "more --epochs.",
     )
     parser.add_argument("--out", metavar="FOLDER", help="the run's folder (default runs/DATASET-METHOD-PRESET-SEED)")
     parser.add_argument("--resume", action="store_true", help="go on with the same run in that folder")
@@ -304,28 +305,31 @@ def _lower_first(text: str) -> str:
 
 def _train(args: argparse.Namespace) -> int:
     from rulbook.data import prepare
-    from rulbook.runs.run import run_experiment
+    from rulbook.runs.run import run
     from rulbook.runs.settings import settings_of
     from rulbook.training import TrainingConfig
 
     given = {setting.name: setting.read(getattr(args, setting.name)) for setting in settings_of(TrainingConfig)}
-    config = TrainingConfig(**given)
+    config = TrainingConfig.from_dict(given)
     folder = _out(args.out) or Path(f"runs/{args.dataset}-{args.method}-{args.preset}-{args.seed}")
     if (folder / "record.json").exists() and not args.resume:
         raise InputError(f"--out {str(folder)!r} holds a finished run: give another folder.")
     data = prepare(_fleet(args.dataset, args), seed=args.seed)
     if args.resume and not any((folder / file).exists() for file in ("state.safetensors", "record.json")):
         _say(f"rulbook train: there is no run in {str(folder)!r} to go on with: it starts from the beginning.")
-    record = run_experiment(data, config, folder, resume=args.resume, progress=not args.quiet)
-    test = record["test"]
+    record = run(data, config, folder, resume=args.resume, progress=not args.quiet)
     print(
-        f"{args.dataset}, {args.method}, {args.preset}, seed {args.seed}: epoch {record['selected_epoch']} of "
-        f"{record['epochs']}, chosen by {len(record['data']['validation_units'])} validation engines\n"
-        f"test: RMSE {test['rmse']:.2f} {data.horizon.time_unit}s, NASA score {test['nasa_score']:.0f} over "
-        f"{record['data']['windows']['test']} engines, health macro-F1 {test['health_macro_f1']:.3f}\n"
-        f"kept in {folder}/"
+        f"{args.dataset}, {args.method}, {args.preset}, seed {args.seed}: epoch {record.selected_epoch} of "
+        f"{record.epochs}, chosen by {len(data.validation_units)} validation engines"
     )
-    for note, steps in record["notes"].items():
+    if record.test is not None:
+        score = "beyond any number" if record.test.nasa_score is None else f"{record.test.nasa_score:.0f}"
+        print(
+            f"test: RMSE {record.test.rmse:.2f} {data.horizon.time_unit}s, NASA score {score} over {len(data.test)} "
+            f"engines, health macro-F1 {record.test.health_macro_f1:.3f}"
+        )
+    print(f"kept in {folder}/")
+    for note, steps in record.notes.items():
         print(f"noted in {steps} {'step' if steps == 1 else 'steps'}: {one_line(note)}")
     return 0
 
@@ -348,8 +352,7 @@ def _add_evaluate(commands: argparse._SubParsersAction[_Command]) -> None:
 def _evaluate(args: argparse.Namespace) -> int:
     from rulbook.checkpoint import load_checkpoint
     from rulbook.data import last_windows
-    from rulbook.runs.plots import predicted_against_true
-    from rulbook.runs.run import save_figure
+    from rulbook.runs.plots import predicted_against_true, save_figure
     from rulbook.training import evaluate
 
     checkpoint = load_checkpoint(args.checkpoint)
@@ -415,7 +418,7 @@ def _add_predict(commands: argparse._SubParsersAction[_Command]) -> None:
 def _predict(args: argparse.Namespace) -> int:
     from rulbook.checkpoint import load_checkpoint
     from rulbook.data import read_table
-    from rulbook.prediction import predict
+    from rulbook.inference import predict
 
     out = _out(args.out, keep=(args.checkpoint, args.file))
     checkpoint = load_checkpoint(args.checkpoint)
@@ -488,7 +491,7 @@ def _plan(runs: list[PlannedRun], out: Path) -> int:
             continue
         epochs = epochs_done(run, out)
         state = "finished" if record else f"epoch {epochs}" if epochs else "to do"
-        result = f"   test RMSE {record['test']['rmse']:.2f}" if record else ""
+        result = f"   test RMSE {record.test.rmse:.2f}" if record and record.test else ""
         print(f"{run.name:{width}}  {state}{result}")
     for line in damaged:
         _say(f"rulbook sweep: {line}")

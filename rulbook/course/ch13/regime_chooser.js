@@ -42,7 +42,7 @@ export default figure(({ state: { w, numbers, subset, everybody }, data, colors,
     y: { domain: points.length ? roomy(known("nasa"), 10, 1) : [0, 1], label: "NASA score", ticks: points.length ? undefined : [] },
     height: 300,
   });
-  const stroke = (dash) => (dash ? "6 3" : undefined);
+  const stroke = (dash) => dash || undefined;
   for (const { rmse, rmse_low, rmse_high, nasa, nasa_low, nasa_high, color, dash } of points) {
     const bar = { width: 1.5, color, dash: stroke(dash) };
     if (rmse_low !== null) plane.line([[rmse_low, nasa], [rmse_high, nasa]], bar);

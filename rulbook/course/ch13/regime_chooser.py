@@ -14,11 +14,10 @@ from rulbook.course.ch13.preference import preference, reigns, win_shares
 from rulbook.course.figures.controls import Choice, Slider, Switch
 from rulbook.course.figures.figure import LiveFigure
 from rulbook.course.figures.numerals import fixed, percent
-from rulbook.course.results import read_json
+from rulbook.course.results import read_benchmark, read_json
 from rulbook.methods import CANDIDATES, METHODS
 from rulbook.metrics import pareto_front
 from rulbook.palette import ACCENT
-from rulbook.runs.comparison import read_benchmark
 
 __all__ = ["REGIMES", "RegimeChooser", "measured_points", "measured_runs", "regime_tables", "reported_points"]
 
@@ -73,7 +72,7 @@ def measured_runs(benchmark: pd.DataFrame | None = None) -> dict[str, tuple[list
     left out.
 
     Args:
-        benchmark: One row a run, as :func:`rulbook.runs.comparison.read_benchmark` returns them; if left out, those.
+        benchmark: One row a run, as :func:`rulbook.course.results.read_benchmark` returns them; if left out, those.
     """
     return {
         subset: (methods, runs)
