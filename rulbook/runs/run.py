@@ -13,7 +13,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from rulbook.errors import InputError
 from rulbook.files import write_atomically
 from rulbook.inference import evaluate
 from rulbook.runs.plots import learning_curves, predicted_against_true
-from rulbook.training import Observer, TrainingConfig, TrainingResult, Watch, train
+from rulbook.training import Observing, TrainingConfig, TrainingResult, Watch, train
 from rulbook.training.run_folder import RunFolder, held
 
 __all__ = ["config_hash", "gradient_quartiles", "other_protocols", "run_experiment", "save_figure"]
@@ -46,7 +46,7 @@ def run_experiment(
     *,
     resume: bool = False,
     progress: bool = True,
-    observers: Sequence[Observer | Callable[[dict[str, float]], object]] = (),
+    observers: Sequence[Observing] = (),
 ) -> dict[str, Any]:
     """Train, evaluate once on the test engines, and leave model, curves, picture and record in ``folder``.
 
@@ -75,7 +75,7 @@ def _run(
     folder: RunFolder,
     resume: bool,
     progress: bool,
-    observers: Sequence[Observer | Callable[[dict[str, float]], object]],
+    observers: Sequence[Observing],
 ) -> dict[str, Any]:
     started = time.perf_counter()
     if folder.record.exists():

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from rulbook.balancing import WeightedSum
 from rulbook.data import demo_fleet, prepare
 from rulbook.errors import InputError
 from rulbook.gradients import StepReport, task_gradient_norms
-from rulbook.methods import METHODS
 from rulbook.training import Observer, Probe, Steps, TrainingConfig, Watch, train
-from rulbook.weighting import FixedWeights
 
 TINY = TrainingConfig(epochs=2, batch_size=64, seed=1)
 
@@ -131,21 +127,6 @@ def test_the_bar_names_the_run_its_batches_and_its_scores(tiny, capsys):
     last, best = result.history["validation_rmse"].iloc[-1], result.history["validation_rmse"].min()
     assert f"validation RMSE {last:.2f}, best {best:.2f} cycles" in told
     assert "2/2" in told
-
-
-class Remarking(WeightedSum):
-    def backward(self, losses, **keywords):
-        return replace(super().backward(losses, **keywords), note="task 1 sleeps")
-
-
-def test_a_remark_points_at_the_line_that_trains(tiny):
-    method = replace(METHODS["baseline"], make_balancer=lambda: Remarking(FixedWeights()))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        result = train(tiny, replace(TINY, method=method, epochs=1), progress=False)
-    (said,) = [warning for warning in caught if "sleeps" in str(warning.message)]
-    assert said.filename == __file__
-    assert result.notes == {"task 1 sleeps": math.ceil(len(tiny.train) / 64)}
 
 
 def test_rows_of_steps_come_back_and_gaps_are_nan():
