@@ -4,6 +4,17 @@ Nothing here asks which method runs. How samples are weighted is a number, ``w_m
 method's balancer (:mod:`rulbook.gradients`). Validation *engines*, never seen in training, choose the epoch.
 """
 
-from rulbook.training.loop import PRECISIONS, Evaluation, TrainingConfig, TrainingResult, evaluate, train
+from rulbook.training.loop import Evaluation, TrainingConfig, TrainingResult, evaluate, train
+from rulbook.training.step import PRECISIONS, DivergedError, Forward, step
 
-__all__ = ["PRECISIONS", "Evaluation", "TrainingConfig", "TrainingResult", "evaluate", "train"]
+__all__ = [
+    "PRECISIONS",
+    "DivergedError",
+    "Evaluation",
+    "Forward",
+    "TrainingConfig",
+    "TrainingResult",
+    "evaluate",
+    "step",
+    "train",
+]

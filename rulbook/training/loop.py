@@ -27,17 +27,14 @@ from rulbook.data import Prepared, Windows
 from rulbook.errors import InputError
 from rulbook.evaluation import Evaluation, TensorWindows, evaluate, require_finite_features
 from rulbook.gradients import Balancer, StepReport, row_cosine, row_norms, task_gradients
-from rulbook.losses import task_losses
 from rulbook.methods import METHODS
 from rulbook.model import PRESETS, DualTaskModel
 from rulbook.training.draws import Draws
 from rulbook.training.run_folder import RunFolder, held
 from rulbook.training.state import ResumableRun, under
+from rulbook.training.step import PRECISIONS, DivergedError, step
 
 __all__ = ["PRECISIONS", "Evaluation", "TrainingConfig", "TrainingResult", "evaluate", "train"]
-
-PRECISIONS = ("fp32", "bf16")
-"""What the network computes in."""
 
 _LOWEST = {
     0: ("seed", "warmup_epochs", "plateau_patience", "probe_every"),
@@ -269,9 +266,9 @@ class _Run(ResumableRun):
         started = time.perf_counter()
         learning_rate = self.optimizer.param_groups[0]["lr"]
         steps = list[StepReport]()
-        for step, index in enumerate(self._progress(self._batches(), bar)):
+        for number, index in enumerate(self._progress(self._batches(), bar)):
             with self.draws:
-                steps.append(self._step(step, index))
+                steps.append(self._step(number, index))
             self._take_note(steps[-1].note, bar)
         self.balancer.end_epoch()
         self.epoch += 1
@@ -313,52 +310,34 @@ class _Run(ResumableRun):
             bar.set_postfix_str(f"batch {done + 1}/{len(batches)}", refresh=done % 5 == 0)
             yield index
 
-    def _step(self, step: int, index: Tensor) -> StepReport:
-        self.model.train()
-        # Autocast keeps the weights that it has rounded until the outermost of its blocks ends, and there is one around
-        # the run: without this the next step would compute with the weights of the last.
-        torch.clear_autocast_cache()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-            representation = self.model.encode(self.windows.x(index))
-        # Between 64 and 128 cycles bfloat16 counts in halves: heads and losses stay in float32.
-        representation = representation.float()
-        rul, health_logits = self.model.heads(representation)
-        if not bool(torch.isfinite(rul).all() & torch.isfinite(health_logits).all()):
-            raise InputError(self._diverged(step, "the network answers NaN or infinity"))
-        index = index.to(self.device)
-        scale = self.method.rul_scale
-        losses = task_losses(
-            rul / scale,
-            health_logits,
-            self.windows.rul[index] / scale,
-            self.windows.health[index],
-            max_rul=self.max_rul / scale,
-            w_max=self.method.w_max,
-        )
-        if self.config.probe_every and step % self.config.probe_every == 0:
+    def _step(self, number: int, index: Tensor) -> StepReport:
+        x, index = self.windows.x(index), index.to(self.device)
+        try:
+            return step(
+                self.model,
+                (x, self.windows.rul[index], self.windows.health[index]),
+                self.method,
+                self.balancer,
+                self.optimizer,
+                clip_norm=self.config.clip_norm,
+                precision=self.config.precision,
+                average=self.average,
+                on_forward=lambda seen: self._probe(number, seen.losses),
+            )
+        except DivergedError as error:
+            raise InputError(self._diverged(number, str(error))) from error
+
+    def _probe(self, number: int, losses: Tensor) -> None:
+        if self.config.probe_every and number % self.config.probe_every == 0:
             gradients = task_gradients(losses, self.model.shared_parameters())
             (norm_rul, norm_health), cosine = row_norms(gradients).tolist(), row_cosine(gradients)
-            probe = {"epoch": self.epoch + 1, "step": step, "norm_rul": norm_rul, "norm_health": norm_health}
+            probe = {"epoch": self.epoch + 1, "step": number, "norm_rul": norm_rul, "norm_health": norm_health}
             self.probes.append({**probe, "cosine": cosine})
-        self.optimizer.zero_grad(set_to_none=True)
-        report = self.balancer.backward(
-            losses,
-            shared=self.model.shared_parameters(),
-            representation=representation,
-            last_shared=self.model.last_shared_parameters(),
-        )
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
-        if not bool(torch.isfinite(norm)):
-            said = ", ".join(f"{loss:.3g}" for loss in losses.tolist())
-            raise InputError(self._diverged(step, f"losses of {said} have a gradient of norm {float(norm)}"))
-        self.optimizer.step()
-        self.average.update_parameters(self.model)
-        return report
 
-    def _diverged(self, step: int, what: str) -> str:
+    def _diverged(self, number: int, what: str) -> str:
         config = self.config
         return (
-            f"training diverged: in epoch {self.epoch + 1}, step {step + 1}, {what}. Lower learning_rate (it is "
+            f"training diverged: in epoch {self.epoch + 1}, step {number + 1}, {what}. Lower learning_rate (it is "
             f"{config.learning_rate:g}){'' if config.precision == 'fp32' else ', or leave precision at fp32'}."
         )
 
