@@ -1,4 +1,4 @@
-"""How far do failure weights move predictions, and where do they buy accuracy? For sections 14.3 and 14.4.
+"""How far do failure weights move predictions, and where do they buy accuracy? For section 14.3 and the results page.
 
 A model whose best fit is one linear solve: ridge regression on summaries of a window (last value, mean of the last
 five cycles and of all, slope and standard deviation of each sensor) and 500 random cosines of them. So no optimiser, no
@@ -134,7 +134,7 @@ def one_split(data: Prepared, seed: int) -> list[dict[str, Any]]:
     "form expects: weighted ridge regressions on all four subsets, four splits and three ceilings.",
     pages=("14-failure-biased-mse", "results"),
     data=SUBSETS,
-    minutes=5,
+    minutes=3,
     quick={"seeds": 1},
     tolerance=5e-3,
 )

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 from rulbook.course import room_files
@@ -99,6 +100,7 @@ def readers(result: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+@cache
 def _loaded(path: Path) -> Measurement:
     name = f"rulbook_measure_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)

@@ -24,7 +24,7 @@ the command that writes it, what that costs on one core, when it last ran and wi
 test repeats the cheap ones, and a piece of every other, on NASA's files. The checksum of the data stands in each file,
 under `provenance`.
 
-<!-- Written by `python -m rulbook.course.measurement index`. Edit the scripts, not this page. -->
+% Written by: python -m rulbook.course.measurement index. Edit the scripts, not this page.
 
 ## Measured
 
@@ -89,7 +89,8 @@ def _links(pages: tuple[str, ...]) -> str:
 
 def _link(page: str) -> str:
     title = re.search(r"^# (.+)$", (results_folder().parent / f"{page}.md").read_text(encoding="utf-8"), re.MULTILINE)
-    name = title[1] if title else page
+    # Of a chapter the number suffices: "14".
+    name = re.sub(r"^(\d+) .*", r"\1", title[1]) if title else page
     paired = (results_folder().parents[1] / "notebooks" / f"{page}.ipynb").is_file()
     target = f"../notebooks/{page}.ipynb" if paired else f"{page}.md"
     return f"[{name}]({target})"
