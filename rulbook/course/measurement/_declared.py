@@ -244,7 +244,7 @@ class Measurement:
         """What to type for these arguments; those at their defaults are left out."""
         words = ["python", f"book/measure/{self.script.name}"]
         for name, parameter in self.parameters.items():
-            value = arguments.get(name, parameter.default)
+            value = parameter.annotation(arguments[name]) if name in arguments else parameter.default
             if parameter.default is inspect.Parameter.empty:
                 words.append(name.upper() if value is parameter.default else shlex.quote(str(value)))
             elif value != parameter.default:

@@ -318,7 +318,9 @@ def test_unknown_and_missing_arguments_are_named(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="needs the argument 'run'"):
         measure.run()
-    assert measure.run(run=tmp_path / "a b").provenance["command"].endswith("a b'")
+    facts = measure.run(run=tmp_path / "a b").provenance
+    assert facts["command"].endswith("a b'")
+    assert measure.command(facts["arguments"]) == facts["command"]
 
 
 # The command line
