@@ -288,7 +288,7 @@ def _train(args: argparse.Namespace) -> int:
     from rulbook.training import TrainingConfig
 
     given = {setting.name: setting.read(getattr(args, setting.name)) for setting in settings_of(TrainingConfig)}
-    config = TrainingConfig(**given)
+    config = TrainingConfig.from_dict(given)
     folder = _out(args.out) or Path(f"runs/{args.dataset}-{args.method}-{args.preset}-{args.seed}")
     if (folder / "record.json").exists() and not args.resume:
         raise InputError(f"--out {str(folder)!r} holds a finished run: give another folder.")

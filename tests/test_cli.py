@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 import pandas as pd
 import pytest
@@ -360,7 +360,7 @@ def test_every_setting_of_a_run_is_an_option_and_reaches_it(monkeypatch, tmp_pat
     options = [word for name, value in others.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     with pytest.raises(SystemExit):
         main(["train", "--out", str(tmp_path / "run"), *options])
-    assert asdict(given[0]) == others
+    assert given[0].to_dict() == others
     with pytest.raises(SystemExit):
         main(["train", "--out", str(tmp_path / "run")])
     assert given[1] == TrainingConfig()

@@ -13,8 +13,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +28,14 @@ from rulbook.evaluation import evaluate
 from rulbook.files import write_atomically
 from rulbook.runs.plots import learning_curves, predicted_against_true
 from rulbook.training.run_folder import RunFolder, held
-from rulbook.training import TrainingConfig, TrainingResult, train
+from rulbook.training import Observer, TrainingConfig, TrainingResult, Watch, train
 
 __all__ = ["config_hash", "gradient_quartiles", "other_protocols", "run_experiment", "save_figure"]
 
 
 def config_hash(config: TrainingConfig, data: dict[str, Any]) -> str:
     """Twelve hexadecimal digits that change when anything that decides the result changes."""
-    decisive = json.dumps({"config": asdict(config), "data": data}, sort_keys=True)
+    decisive = json.dumps({"config": config.to_dict(), "data": data}, sort_keys=True)
     return hashlib.sha256(decisive.encode()).hexdigest()[:12]
 
 
@@ -47,7 +46,7 @@ def run_experiment(
     *,
     resume: bool = False,
     progress: bool = True,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    observers: Sequence[Observer | Callable[[dict[str, float]], object]] = (),
 ) -> dict[str, Any]:
     """Train, evaluate once on the test engines, and leave model, curves, picture and record in ``folder``.
 
@@ -59,7 +58,7 @@ def run_experiment(
             process may use it meanwhile.
         resume: Go on with an unfinished run in ``folder``, or lengthen a finished one to ``config.epochs``.
         progress: Show a progress bar.
-        on_epoch: Called with each new row of the history.
+        observers: What else looks on, as in :func:`rulbook.training.train`.
 
     Returns:
         The record: settings, chosen epoch, validation and test scores, scores under other protocols, quartiles of the
@@ -67,7 +66,7 @@ def run_experiment(
     """
     with held(folder) as run:
         assert run is not None
-        return _run(data, config, run, resume, progress, on_epoch)
+        return _run(data, config, run, resume, progress, observers)
 
 
 def _run(
@@ -76,7 +75,7 @@ def _run(
     folder: RunFolder,
     resume: bool,
     progress: bool,
-    on_epoch: Callable[[dict[str, float]], None] | None,
+    observers: Sequence[Observer | Callable[[dict[str, float]], object]],
 ) -> dict[str, Any]:
     started = time.perf_counter()
     if folder.record.exists():
@@ -92,15 +91,14 @@ def _run(
         folder=folder,
         resume=resume,
         progress=progress,
-        on_epoch=on_epoch,
-        watched={"test": data.test} if len(data.test) else {},
+        observers=[*([Watch(test=data.test)] if len(data.test) else []), *observers],
     )
     # An epoch more would have taken the record away.
     if folder.record.exists():
         raise InputError(f"folder {str(folder)!r} holds a finished run: {_why_finished(result)}.")
     test = evaluate(result.model, data.test, max_rul=data.horizon.max_rul) if len(data.test) else None
     facts = data.describe()
-    name = f"{facts['subset']}, {config.method}, seed {config.seed}"
+    name = f"{facts['subset']}, {config.method_name}, seed {config.seed}"
     time_unit = data.horizon.time_unit
     save_figure(learning_curves(result.history, title=name, time_unit=time_unit), folder.path / "learning_curves.png")
     if test is not None:
@@ -111,7 +109,7 @@ def _run(
     seconds = float(result.history["seconds"].sum())
     record = {
         "data": facts,
-        "config": asdict(config),
+        "config": config.to_dict(),
         "config_hash": config_hash(config, facts),
         "selected_epoch": result.best_epoch,
         "epochs": len(result.history),

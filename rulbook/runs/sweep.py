@@ -33,7 +33,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import product
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -98,7 +98,7 @@ class PlannedRun:
     @property
     def name(self) -> str:
         """The name of the run's folder."""
-        name = f"{self.dataset}-{self.config.method}-{self.config.preset}-{self.config.seed}"
+        name = f"{self.dataset}-{self.config.method_name}-{self.config.preset}-{self.config.seed}"
         return name if self.split == "engines" else f"{name}-{self.split}"
 
 
@@ -167,7 +167,7 @@ def _multiplied(grid: dict[str, Any]) -> Iterator[PlannedRun]:
     axes = {name: [read[name](value) for value in values] for name, values in axes.items()}
     common = {name: settings[name].read(value) for name, value in grid.items()}
     for dataset, method, preset, split, seed in product(*axes.values()):
-        yield PlannedRun(dataset, TrainingConfig(method=method, preset=preset, seed=seed, **common), split)
+        yield PlannedRun(dataset, TrainingConfig(method, preset, seed=seed, **common), split)
 
 
 def _reader(axis: str, settings: dict[str, Setting]) -> Callable[[Any], Any]:
@@ -267,16 +267,10 @@ def finished_record(run: PlannedRun, folder: str | Path) -> dict[str, Any] | Non
     if not file.exists():
         return None
     record = read_record(file)
-    known = {setting.name: setting for setting in settings_of(TrainingConfig)}
     try:
-        if unknown := sorted(set(record["config"]) - set(known)):
-            raise InputError(f"it has the setting {', '.join(unknown)}")
-        kept = TrainingConfig(**{name: known[name].read(value) for name, value in record["config"].items()})
+        differing = run.config.differing(record["config"])
     except InputError as error:
         raise RecordError(f"record {str(file)!r} is damaged, or of another version: {error}.") from error
-    differing = [
-        field.name for field in fields(TrainingConfig) if getattr(kept, field.name) != getattr(run.config, field.name)
-    ]
     differing += [
         name for name, wanted in (("subset", run.dataset), ("split", run.split)) if record["data"][name] != wanted
     ]

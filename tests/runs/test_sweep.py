@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from multiprocessing import active_children
 from pathlib import Path
 from threading import Event, Thread
@@ -178,7 +177,7 @@ def test_the_command_reports_a_failed_run_and_lists_what_is_done(tmp_path, capsy
 
 def record_of(run, **changes):
     data = {"subset": run.dataset, "split": run.split}
-    return {**RECORD, "config": asdict(run.config), "data": data, **changes}
+    return {**RECORD, "config": run.config.to_dict(), "data": data, **changes}
 
 
 def keep(run, folder, text):
@@ -188,7 +187,7 @@ def keep(run, folder, text):
 
 def quick_run(data, config, folder, **_):
     """In the place of a training run: its record, without the run."""
-    record = {**RECORD, "config": asdict(config), "data": {"subset": data.subset, "split": data.settings["split"]}}
+    record = {**RECORD, "config": config.to_dict(), "data": {"subset": data.subset, "split": data.settings["split"]}}
     (Path(folder) / "record.json").write_text(json.dumps(record))
     return record
 
@@ -254,7 +253,7 @@ def test_a_record_of_other_data_is_not_taken_for_the_run(tmp_path, change, words
 
 def test_a_setting_that_came_after_a_record_was_written_has_its_default(tmp_path):
     (run,) = plan([{**SMALL, "methods": ["amnl"]}])
-    older = {name: value for name, value in asdict(run.config).items() if name not in ("probe_every", "ema_decay")}
+    older = {name: value for name, value in run.config.to_dict().items() if name not in ("probe_every", "ema_decay")}
     keep(run, tmp_path, json.dumps(record_of(run, config=older)))
     assert finished_record(run, tmp_path) is not None
 

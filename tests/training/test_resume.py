@@ -19,8 +19,7 @@ from rulbook import checkpoint as checkpoints
 from rulbook.checkpoint import load_tensors
 from rulbook.data import demo_fleet, prepare
 from rulbook.runs.run import run_experiment
-from rulbook.training import TrainingConfig, train
-from rulbook.training import state as training_state
+from rulbook.training import TrainingConfig, Watch, keeping, train
 from rulbook.training.run_folder import RunInUseError, held
 
 QUICK = TrainingConfig(epochs=1, batch_size=256, seed=1, method="grace", probe_every=3)
@@ -100,7 +99,7 @@ def test_other_settings_are_refused_by_name(data, folder, change, words):
 
 @pytest.mark.parametrize("name", ["rulbook", "torch"])
 def test_another_version_is_refused_by_name(data, folder, monkeypatch, name):
-    monkeypatch.setattr(training_state, "versions", lambda: {**checkpoints.versions(), name: "0.0.9"})
+    monkeypatch.setattr(keeping, "versions", lambda: {**checkpoints.versions(), name: "0.0.9"})
     with pytest.raises(ValueError, match=f"version of {name}"):
         run_experiment(data, replace(QUICK, epochs=2), folder, resume=True, progress=False)
 
@@ -141,7 +140,7 @@ def test_a_finished_run_is_lengthened_as_if_it_had_never_ended(data, begun, tmp_
         folder,
         resume=True,
         progress=False,
-        on_epoch=lambda row: records.append((folder / "record.json").exists()),
+        observers=[lambda row: records.append((folder / "record.json").exists())],
     )
     assert records == [False, False]
     whole = run_experiment(data, longer, tmp_path / "whole", progress=False)
@@ -268,7 +267,7 @@ def test_a_signal_stops_a_run_in_one_line_and_it_goes_on(tmp_path, number):
     done = load_tensors(folder / "state.safetensors")[1]["epoch"]
     config = TrainingConfig(epochs=500, patience=500)
     data = prepare(small_fleet(), seed=0)
-    watched = {"test": data.test}
-    resumed = train(data, replace(config, epochs=done + 1), folder=folder, resume=True, progress=False, watched=watched)
-    whole = train(data, replace(config, epochs=done + 1), progress=False, watched=watched)
+    longer, watching = replace(config, epochs=done + 1), [Watch(test=data.test)]
+    resumed = train(data, longer, folder=folder, resume=True, progress=False, observers=watching)
+    whole = train(data, longer, progress=False, observers=watching)
     assert torch.equal(*(torch.cat([p.reshape(-1) for p in r.model.parameters()]) for r in (resumed, whole)))
