@@ -29,11 +29,11 @@ from torch import Tensor
 from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.course.measurement import Bench, digits, measurement
 from rulbook.data import Prepared, Windows, prepare
-from rulbook.gradients import StepReport, task_gradient_norms, task_gradients
+from rulbook.gradients import task_gradient_norms, task_gradients
 from rulbook.losses import task_losses
 from rulbook.methods import METHODS
 from rulbook.model import DualTaskModel
-from rulbook.training import Forward, TrainingConfig, evaluate, step
+from rulbook.training import Forward, Steps, TrainingConfig, evaluate, step
 from rulbook.weighting import FixedWeights
 
 QUANTILES = {"min": 0, "p5": 0.05, "q1": 0.25, "median": 0.5, "q3": 0.75, "p95": 0.95, "max": 1}
@@ -230,9 +230,9 @@ class Training:
 
     def steps(
         self, data: Prepared, most: int | None = None, *, watch: bool = False
-    ) -> tuple[dict[str, list[float]], list[StepReport], list[dict[str, Tensor]]]:
-        """One epoch (or its first steps): norms at all places, the reports of the steps, what each was worth."""
-        model, seen, reports, worth = self.probe.model, defaultdict[str, list[float]](list), [], []
+    ) -> tuple[dict[str, list[float]], Steps, list[dict[str, Tensor]]]:
+        """One epoch (or its first steps): norms at all places, what the steps report, what each was worth."""
+        model, seen, steps, worth = self.probe.model, defaultdict[str, list[float]](list), Steps(), []
         for index in batches(data.train, self.order, self.config.batch_size)[:most]:
             one = Worth(self.probe, index) if watch else None
 
@@ -243,7 +243,7 @@ class Training:
                     seen[f"{place} rul"].append(float(first))
                     seen[f"{place} health"].append(float(second))
 
-            reports.append(
+            steps.record(
                 step(
                     model,
                     data.train.tensors(index.numpy()),
@@ -257,10 +257,9 @@ class Training:
             )
             if one is not None:
                 worth.append(one.told())
-        seen["shared rul"], seen["shared health"] = torch.stack([report.norms for report in reports]).T.tolist()
-        seen["cosine"] = [report.cosine for report in reports]
-        seen["joint"] = [report.joint_norm for report in reports]
-        return dict(seen), reports, worth
+        seen["shared rul"], seen["shared health"] = steps.norms.T.tolist()
+        seen["cosine"], seen["joint"] = steps.cosine.tolist(), steps.joint_norm.tolist()
+        return dict(seen), steps, worth
 
 
 def run(data: Prepared, method: str, epochs: int, *, warmup_epochs: int = 2, watch: bool = False) -> dict[str, Any]:
@@ -273,9 +272,9 @@ def run(data: Prepared, method: str, epochs: int, *, warmup_epochs: int = 2, wat
     for epoch in range(1, epochs + 1):
         learning_rate = training.optimizer.param_groups[0]["lr"]
         model.train()
-        seen, reports, worth = training.steps(data, watch=watch)
+        seen, recorded, worth = training.steps(data, watch=watch)
         training.warmup.step()
-        joint_norms, losses = np.array(seen["joint"]), torch.stack([report.losses for report in reports])
+        joint_norms = np.array(seen["joint"])
         scores = evaluate(model, data.validation).scores()
         told.append(
             {
@@ -284,7 +283,7 @@ def run(data: Prepared, method: str, epochs: int, *, warmup_epochs: int = 2, wat
                 **summary(seen),
                 "joint": quantiles(joint_norms),
                 "clipped": digits(np.mean(joint_norms > config.clip_norm)),
-                "losses": [digits(value) for value in losses.mean(dim=0)],
+                "losses": [digits(value) for value in recorded.losses.mean(dim=0)],
                 "validation_rmse": digits(scores["rmse"]),
                 "validation_health_accuracy": digits(scores["health_accuracy"]),
                 "validation_health_macro_f1": digits(scores["health_macro_f1"]),

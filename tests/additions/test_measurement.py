@@ -1,0 +1,62 @@
+"""Adding a measurement is putting a file: it is found, run, listed and repeated."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+SCRIPT = '''
+    """How long the made-up engines live."""
+
+    from typing import Any
+
+    from rulbook.course.measurement import Bench, digits, measurement
+
+
+    @measurement(
+        "How long the engines of the made-up fleet live.",
+        pages=("lives-of-the-made-up",),
+        data=("demo",),
+        minutes=0.1,
+        cheap=True,
+    )
+    def measure(bench: Bench, least: int = 200) -> dict[str, Any]:
+        """Mean life, and how many engines live longer than ``least`` cycles."""
+        lives = bench.load("demo").train.groupby("unit")["cycle"].max()
+        return {"least": least, "mean": digits(lives.mean()), "longer": int((lives > least).sum())}
+
+
+    if __name__ == "__main__":
+        measure.main()
+'''
+PAGE = """
+    # Lives of the made-up
+
+    ```python
+    results.read_json("made_up_lives")
+    ```
+"""
+REPEATED = "tests/measure/test_measurements.py"
+
+
+def test_a_measurement_is_a_file(project: Project) -> None:
+    project.put("book/measure/made_up_lives.py", SCRIPT)
+    project.put("book/lives-of-the-made-up.md", PAGE)
+    assert "made_up_lives.py" in project.python("-m", "rulbook.course.measurement")
+    assert "made_up_lives.json" in project.python("book/measure/made_up_lives.py", "--least", "150")
+    result = project.folder / "book" / "results" / "made_up_lives.json"
+    facts = json.loads(result.read_text(encoding="utf-8"))
+    assert facts["provenance"]["command"] == "python book/measure/made_up_lives.py --least 150"
+    assert set(facts["provenance"]["data"]) == {"demo"}
+    project.python("-m", "rulbook.course.measurement", "index")
+    listed = (project.folder / "book" / "measurements.md").read_text(encoding="utf-8")
+    assert "| `made_up_lives.json` | How long the engines of the made-up fleet live. |" in listed
+    assert "5 passed" in project.pytest(REPEATED, "-k", "made_up_lives or index_is_in_step")
+
+    # And the generic test looks: with another number in the file it fails.
+    result.write_text(result.read_text(encoding="utf-8").replace('"longer": ', '"longer": 1'), encoding="utf-8")
+    agrees = 'import sys; from rulbook.course.measurement import measurements as m; print(m()["made_up_lives"].check())'
+    assert "made_up_lives.json['longer'] is" in project.python("-c", agrees)
