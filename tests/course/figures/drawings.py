@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page
 
-from rulbook import widgets
-from rulbook.widgets import LiveFigure
+from rulbook.course.figures import LiveFigure, figure_class, figure_names
 
 FOLDER = Path(__file__).with_name("drawings")
 
@@ -61,12 +60,7 @@ _DRAW = """([state, packed, colors]) => {
 
 def figures() -> dict[str, type[LiveFigure]]:
     """Every figure that the package shows to the outside, by name."""
-    found = {name: getattr(widgets, name) for name in widgets.__all__}
-    return {
-        name: value
-        for name, value in found.items()
-        if isinstance(value, type) and issubclass(value, LiveFigure) and value is not LiveFigure
-    }
+    return {name: figure_class(name) for name in figure_names()}
 
 
 def states(figure: type[LiveFigure]) -> list[dict[str, Any]]:
