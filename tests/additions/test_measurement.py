@@ -52,6 +52,6 @@ def test_a_measurement_is_a_file(project: Project) -> None:
     assert set(facts["provenance"]["data"]) == {"demo"}
     project.python("-m", "rulbook.course.measurement", "index")
     listed = (project.folder / "book" / "measurements.md").read_text(encoding="utf-8")
-    assert "| `made_up_lives.json` | How long the engines of the made-up fleet live. |" in listed
+    assert "\n### `made_up_lives.json`\n\nHow long the engines of the made-up fleet live.\n" in listed
     # Its pages, that it can be repeated, its provenance, its numbers; and the page that lists it.
     assert "5 passed" in project.pytest(REPEATED, "-k", "made_up_lives or index_is_in_step")

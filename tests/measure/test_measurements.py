@@ -65,4 +65,4 @@ def test_it_finds_the_committed_numbers_again(name: str, request: pytest.Fixture
 def test_the_index_is_in_step_with_scripts_and_results() -> None:
     written = index_path().read_text(encoding="utf-8")
     assert written == index_page(), "book/measurements.md: run python -m rulbook.course.measurement index"
-    assert all(f"| `{result}` |" in written for result in OWNED)
+    assert all(f"\n### `{result}`\n" in written for result in OWNED)

@@ -27,22 +27,12 @@ under `provenance`.
 % Written by: python -m rulbook.course.measurement index. Edit the scripts, not this page.
 
 ## Measured
-
-:::{div} ledger
-| file | what it holds | command | cost | last run | read by |
-|:--|:--|:--|:--|:--|:--|
 """
 
 _BY_HAND = """
-:::
-
 ## Typed in
 
 No command writes these. Their numbers were typed in from what somebody printed.
-
-:::{div} ledger
-| file | what it holds | typed in from | read by |
-|:--|:--|:--|:--|
 """
 
 
@@ -58,29 +48,34 @@ def index_page() -> str:
         ValueError: If a file has no owner, or a measurement no file.
     """
     owners()
-    measured = "\n".join(_measured(one) for one in measurements().values())
-    typed = "\n".join(_typed(one) for one in by_hand().values())
-    return f"{_HEAD}{measured}\n{_BY_HAND}{typed}\n:::\n"
+    measured = "".join(_measured(one) for one in measurements().values())
+    typed = "".join(_typed(one) for one in by_hand().values())
+    return f"{_HEAD}{measured}{_BY_HAND}{typed}"
 
 
 def _measured(one: Measurement) -> str:
     provenance = json.loads(one.provenance_path.read_text(encoding="utf-8"))["provenance"]
-    what = one.what
+    lines = [f"Command: `{provenance['command']}`", f"Cost: {cost(one.minutes).lower()}"]
     if one.made_from:
-        what += f" Made from {' and '.join(f'`{name}`' for name in sorted(one.made_from))} beside it."
-    spent = cost(one.minutes).lower()
-    return _row(f"`{one.result}`", what, f"`{provenance['command']}`", spent, _last_run(provenance), _links(one.pages))
+        lines.append(f"Made from: {', '.join(f'`{name}`' for name in sorted(one.made_from))}, beside it")
+    lines += [f"Last run: {_last_run(provenance)}", f"Read by: {_links(one.pages)}"]
+    return _entry(one.result, one.what, lines)
 
 
 def _typed(one: ByHand) -> str:
-    return _row(f"`{one.result}`", one.what, one.source, _links(one.pages))
+    return _entry(one.result, one.what, [f"Typed in from: {one.source}", f"Read by: {_links(one.pages)}"])
+
+
+def _entry(result: str, what: str, lines: list[str]) -> str:
+    return "\n".join(["", f"### `{result}`", "", what, "", *(f"* {line}" for line in lines), ""])
 
 
 def _last_run(provenance: dict[str, Any]) -> str:
     versions: dict[str, str] = provenance.get("versions") or {}
     told = [f"{name} {versions[name]}" for name in _MAIN if name in versions]
     date = provenance.get("date") or "day not recorded"
-    return f"{date}; {', '.join(told) if told else 'versions not recorded'}"
+    remark = f". {provenance['remark']}" if "remark" in provenance else ""
+    return f"{date}, {'with ' + ', '.join(told) if told else 'versions not recorded'}{remark.removesuffix('.')}"
 
 
 def _links(pages: tuple[str, ...]) -> str:
@@ -89,12 +84,7 @@ def _links(pages: tuple[str, ...]) -> str:
 
 def _link(page: str) -> str:
     title = re.search(r"^# (.+)$", (results_folder().parent / f"{page}.md").read_text(encoding="utf-8"), re.MULTILINE)
-    # Of a chapter the number suffices: "14".
-    name = re.sub(r"^(\d+) .*", r"\1", title[1]) if title else page
+    name = title[1] if title else page
     paired = (results_folder().parents[1] / "notebooks" / f"{page}.ipynb").is_file()
     target = f"../notebooks/{page}.ipynb" if paired else f"{page}.md"
     return f"[{name}]({target})"
-
-
-def _row(*cells: str) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"

@@ -437,5 +437,6 @@ def test_the_index_is_written_and_kept_in_step(book: Path) -> None:
     assert list_or_index(["index"]) == 0
     assert list_or_index(["index", "--check"]) == 0
     page = (book / "measurements.md").read_text()
-    assert "| `engines.json` | How many engines there are. | `python book/measure/engines.py` | seconds |" in page
-    assert "[How to](how-to-use.md)" in page
+    assert "### `engines.json`\n\nHow many engines there are.\n\n* Command: `python book/measure/engines.py`\n" in page
+    assert "* Cost: seconds\n* Last run: 20" in page
+    assert "* Read by: [How to](how-to-use.md)\n" in page
