@@ -188,15 +188,10 @@ class Measurement:
         }
         return Measured(plain(value, self.name) if isinstance(value, Mapping) else value, provenance)
 
-    def run_piece(self, root: Path | None = None) -> Any:
-        """Measure the declared piece.
-
-        Raises:
-            ValueError: If none is declared.
-        """
+    def _piece(self, bench: Bench) -> Any:
         if self.piece_function is None:
             raise InputError(f"{self.name} declares no piece: mark one with @measure.piece, or say that it is cheap.")
-        return plain(self.piece_function(Bench(root, data=self.data)), self.name)
+        return plain(self.piece_function(bench), self.name)
 
     def stored(self) -> tuple[Any, dict[str, Any]]:
         """The committed numbers and their provenance.
@@ -216,18 +211,29 @@ class Measurement:
         return facts, provenance
 
     def check(self, root: Path | None = None) -> list[str]:
-        """Measure again, with the stored arguments, what is cheap, and compare: the differences, in words.
+        """Measure again and compare: what is cheap with the stored arguments, of anything else the declared piece.
+
+        Returns:
+            Where numbers or data differ, in words.
 
         Raises:
-            ValueError: If nothing is stored, or nothing is cheap.
+            ValueError: If nothing is stored, or no piece is declared.
         """
         stored, provenance = self.stored()
-        if not self.cheap:
-            return disagreements(self.run_piece(root), stored, self.tolerance, piece=True, where=self.result)
-        again = self.run(root, **provenance.get("arguments", {})).value
-        if isinstance(again, Mapping):
-            return disagreements(again, stored, self.tolerance, where=self.result)
-        return disagreements(_rows(_table_text(again)), _rows(stored), self.tolerance, where=self.result)
+        bench = Bench(root, data=self.data)
+        given = self._filled(provenance.get("arguments", {}))
+        again = self.function(bench, **given) if self.cheap else self._piece(bench)
+        measured_on = provenance.get("data") or {}
+        found = [
+            f"{self.result} was measured on other data named {name}."
+            for name, now in bench.checksums.items()
+            if measured_on.get(name, now) != now
+        ]
+        if self.path.suffix == ".csv":
+            again, stored = _rows(_table_text(again)), _rows(stored)
+        return found + disagreements(
+            plain(again, self.name), stored, self.tolerance, piece=not self.cheap, where=self.result
+        )
 
     def write(self, measured: Measured, out: Path | None = None) -> list[Path]:
         """Write the result, whole or not at all: JSON with its provenance, or CSV with a file of it beside."""

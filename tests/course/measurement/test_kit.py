@@ -378,6 +378,24 @@ def test_stored_arguments_are_those_of_the_check(book: Path) -> None:
     assert one.check() == ["squares.json['squares'] has 4 entries now, and 5 in the file."]
 
 
+def test_a_check_tells_that_the_data_are_others(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = declared(result="squares.json")
+    one.write(one.run(), book / "results" / "squares.json")
+    monkeypatch.setattr("rulbook.course.measurement._run.load_fleet", lambda *_: demo_fleet(engines=4, test_engines=2))
+    assert one.check() == ["squares.json was measured on other data named demo."]
+
+
+def test_of_a_long_measurement_the_piece_is_repeated(book: Path) -> None:
+    one = declared(result="squares.json", cheap=False)
+    one.write(one.run(count=5), book / "results" / "squares.json")
+    with pytest.raises(InputError, match="declares no piece: mark one"):
+        one.check()
+    one.piece(lambda bench: {"squares": [0.0, 1.0]})
+    assert one.check() == []
+    one.piece(lambda bench: {"squares": [0.0, 1.5]})
+    assert one.check() == ["squares.json['squares'][1] is 1.5 now, and 1.0 in the file."]
+
+
 # What is found
 
 
