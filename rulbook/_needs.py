@@ -42,11 +42,9 @@ EXTRA_OF_PACKAGE = {
 EXTRA_OF_MODULE = {
     "rulbook.data": "predict",
     "rulbook.checkpoint": "predict",
-    "rulbook.evaluation": "predict",
+    "rulbook.inference": "predict",
     "rulbook.model": "predict",
-    "rulbook.prediction": "predict",
     "rulbook.export": "predict",
-    "rulbook.methods": "train",
     "rulbook.runs": "train",
     "rulbook.training": "train",
     "rulbook.balancing.torchjd": "torchjd",

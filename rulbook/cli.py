@@ -263,7 +263,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     from rulbook.runs.settings import settings_of
     from rulbook.training import TrainingConfig
 
-    named = {"method": ", ".join(METHODS), "preset": ", ".join(PRESETS)}
+    methods = "; ".join(f"{name} ({method.label})" for name, method in METHODS.items())
+    named = {"method": methods, "preset": ", ".join(PRESETS)}
     group = parser.add_argument_group("settings of the run")
     for setting in settings_of(TrainingConfig):
         flag = "--" + setting.name.replace("_", "-")
@@ -391,7 +392,7 @@ def _add_predict(commands: argparse._SubParsersAction[_Command]) -> None:
 def _predict(args: argparse.Namespace) -> int:
     from rulbook.checkpoint import load_checkpoint
     from rulbook.data import read_table
-    from rulbook.prediction import predict
+    from rulbook.inference import predict
 
     out = _out(args.out, keep=(args.checkpoint, args.file))
     checkpoint = load_checkpoint(args.checkpoint)

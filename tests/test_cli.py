@@ -20,7 +20,7 @@ from rulbook.checkpoint import load_checkpoint, save_checkpoint
 from rulbook.cli import main
 from rulbook.data import Horizon, Preprocessor, demo_fleet, fleet_from_frame, load_cmapss, prepare
 from rulbook.errors import InputError
-from rulbook.evaluation import evaluate
+from rulbook.inference import evaluate
 from rulbook.model import DualTaskModel, ModelConfig
 from rulbook.runs.run import config_hash, run_experiment, save_figure
 from rulbook.runs.settings import settings_of
@@ -167,7 +167,7 @@ def test_help_teaches_and_loads_no_torch():
 
 
 def test_importing_the_package_is_light():
-    modules = "rulbook, rulbook.reference, rulbook.metrics, rulbook.weighting.schedules"
+    modules = "rulbook, rulbook.reference, rulbook.metrics, rulbook.course.ch14.schedules"
     code = f"import sys, {modules}; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 

@@ -30,10 +30,11 @@ from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.course.measurement import Bench, digits, measurement
 from rulbook.data import Prepared, Windows, prepare
 from rulbook.gradients import task_gradient_norms, task_gradients
+from rulbook.inference import evaluate
 from rulbook.losses import task_losses
 from rulbook.methods import METHODS
 from rulbook.model import DualTaskModel
-from rulbook.training import Forward, Steps, TrainingConfig, evaluate, step
+from rulbook.training import Forward, Steps, TrainingConfig, step
 from rulbook.weighting import FixedWeights
 
 QUANTILES = {"min": 0, "p5": 0.05, "q1": 0.25, "median": 0.5, "q3": 0.75, "p95": 0.95, "max": 1}

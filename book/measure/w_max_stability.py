@@ -20,11 +20,13 @@ import torch
 from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.course.measurement import Bench, digits, measurement
 from rulbook.data import Prepared, prepare
+from rulbook.inference import evaluate
 from rulbook.methods import METHODS
 from rulbook.model import DualTaskModel
 from rulbook.reference import failure_weights
-from rulbook.training import Forward, evaluate, step
+from rulbook.training import Forward, step
 from rulbook.weighting import FixedWeights
+from rulbook.weighting.samples import Linear
 
 CEILINGS = (1.0, 2.0, 3.0, 5.0, 10.0)
 LOOKS = (100, 200, 300)
@@ -63,7 +65,7 @@ def linear_model(x: np.ndarray, rul: np.ndarray, w_max: float, steps: int = 300)
 
 def network(data: Prepared, w_max: float, seed: int, steps: int, batch_size: int = 256) -> dict[str, float]:
     """Adam on the compact network: validation RMSE after 100, 200 and 300 steps, and the spread of |dL/d rul|."""
-    method = replace(METHODS["amnl"], w_max=w_max)
+    method = replace(METHODS["amnl"], samples=Linear(w_max))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = DualTaskModel(data.train.rows.shape[1], "compact", initial_rul=float(data.train.rul.mean()))

@@ -18,9 +18,9 @@ from numpy.typing import ArrayLike
 
 from rulbook._check import finite, flat, not_empty, one_of, same_length, whole, within
 from rulbook._needs import needed
+from rulbook.course.results import read_table, results_folder
 from rulbook.errors import InputError
 from rulbook.runs.record import read_record
-from rulbook.course.results import read_table, results_folder
 
 __all__ = [
     "Comparison",

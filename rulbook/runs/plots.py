@@ -15,7 +15,7 @@ from rulbook.palette import ACCENT, METHOD_COLORS, OTHERS, use_book_style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from rulbook.evaluation import Evaluation
+    from rulbook.inference import Evaluation
 
 __all__ = ["learning_curves", "predicted_against_true"]
 

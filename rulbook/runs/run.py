@@ -24,11 +24,11 @@ from rulbook._needs import needed
 from rulbook.checkpoint import versions
 from rulbook.data import Prepared
 from rulbook.errors import InputError
-from rulbook.evaluation import evaluate
 from rulbook.files import write_atomically
+from rulbook.inference import evaluate
 from rulbook.runs.plots import learning_curves, predicted_against_true
-from rulbook.training.run_folder import RunFolder, held
 from rulbook.training import Observer, TrainingConfig, TrainingResult, Watch, train
+from rulbook.training.run_folder import RunFolder, held
 
 __all__ = ["config_hash", "gradient_quartiles", "other_protocols", "run_experiment", "save_figure"]
 

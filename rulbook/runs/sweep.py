@@ -46,9 +46,9 @@ from rulbook._check import existing_file, one_of, shown, whole
 from rulbook.errors import InputError
 from rulbook.files import one_line, sentence_of
 from rulbook.runs.record import RecordError, read_record
-from rulbook.training.run_folder import RunFolder, RunInUseError, held
 from rulbook.runs.settings import Setting, settings_of
 from rulbook.training import TrainingConfig
+from rulbook.training.run_folder import RunFolder, RunInUseError, held
 
 __all__ = ["PlannedRun", "SweepError", "plan", "read_sweep", "run_sweep"]
 

@@ -4,19 +4,10 @@
 samples are weighted is in the method, how tasks are weighted in its balancer (:mod:`rulbook.gradients`). Validation
 *engines*, never seen in training, choose the epoch.
 
-========================  =========================================================================
-``config``                what decides a run, besides the data
-``step``                  one optimiser step
-``state``                 all that moves in a run, with ``save`` and ``load``
-``loop``                  ``train``
-``observers``             what looks on: progress bar, record, probes, your own
-``keeping, run_folder``   the run's folder: the same run goes on there, bit for bit, or is refused
-``draws``                 random draws of the run's own
-``describe``              a method or network of your own, described for the record
-========================  =========================================================================
+========================  ==================================================================
 """
 
-from rulbook.evaluation import Evaluation, evaluate
+from rulbook.inference import Evaluation, evaluate
 from rulbook.training.config import TrainingConfig
 from rulbook.training.loop import TrainingResult, train
 from rulbook.training.observers import Observer, Probe, ProgressBar, Steps, Watch

@@ -194,7 +194,7 @@ def _told(method: Method) -> dict[str, Any]:
     # A balancer may draw what it begins with.
     with Draws(0):
         balancer = method.make_balancer()
-    return described({"samples": method.w_max, "rul_scale": method.rul_scale, "balancer": balancer})  # type: ignore[no-any-return]
+    return described({"samples": method.samples, "rul_scale": method.rul_scale, "balancer": balancer})  # type: ignore[no-any-return]
 
 
 def _is_registered(method: Method) -> bool:

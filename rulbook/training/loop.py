@@ -16,8 +16,9 @@ import pandas as pd
 import torch
 
 from rulbook.data import Prepared
+from rulbook.data.tensors import TensorWindows, upload
 from rulbook.errors import InputError
-from rulbook.evaluation import TensorWindows, evaluate
+from rulbook.inference import evaluate
 from rulbook.model import DualTaskModel
 from rulbook.training.config import TrainingConfig
 from rulbook.training.keeping import Keeper
@@ -105,7 +106,8 @@ def train(
     # What is wrong with the data is said before a folder is made.
     with _memory_explained(config):
         run = State(data, config)
-        windows = TensorWindows(data.train, run.device)
+        # Once for the whole run: no epoch uploads anything.
+        train_on, judge_on = upload([data.train, data.validation], run.device)
     with held(folder) as place, _ended(looking):
         keeper = None if place is None else Keeper(place, run, looking)
         if keeper is not None:
@@ -114,7 +116,7 @@ def train(
             observer.on_begin(run)
         while not run.finished:
             with _memory_explained(config):
-                row = _one_epoch(run, windows, looking)
+                row = _one_epoch(run, train_on, judge_on, looking)
                 if keeper is not None:
                     keeper.keep()
             for observer in looking:
@@ -124,21 +126,27 @@ def train(
     return TrainingResult(run.model.eval(), history, run.best_epoch, config, probed, notes.counts)
 
 
-def _one_epoch(run: State, windows: TensorWindows, observers: Sequence[Observer]) -> dict[str, float]:
-    started, learning_rate = time.perf_counter(), run.learning_rate
+def train_epoch(run: State, windows: TensorWindows, observers: Sequence[Observer]) -> Steps:
+    """One pass over the training windows; what its steps saw."""
     batches, steps, on_forward = run.batches(), Steps(), _forward_observer(run, observers)
     run.steps = len(batches)
     for run.step, index in enumerate(batches):
-        index = index.to(run.device)
-        batch = windows.x(index), windows.rul[index], windows.health[index]
         with _divergence_explained(run):
-            report = run.train_on(batch, on_forward)
+            report = run.train_on(windows.batch(index), on_forward)
         steps.record(report)
         for observer in observers:
             observer.on_step(report, run)
     run.balancer.end_epoch()
     run.epoch += 1
-    scores = evaluate(run.averaged, run.data.validation, max_rul=run.max_rul).scores()
+    return steps
+
+
+def _one_epoch(
+    run: State, train_on: TensorWindows, judge_on: TensorWindows, observers: Sequence[Observer]
+) -> dict[str, float]:
+    started, learning_rate = time.perf_counter(), run.learning_rate
+    steps = train_epoch(run, train_on, observers)
+    scores = evaluate(run.averaged, judge_on, max_rul=run.max_rul).scores()
     row: dict[str, float] = {"epoch": run.epoch, **steps.summary()}
     row |= {f"validation_{name}": value for name, value in scores.items()}
     for observer in observers:

@@ -26,9 +26,10 @@ from tqdm.auto import tqdm
 
 from rulbook._check import shown, whole
 from rulbook.data import Windows
+from rulbook.data.tensors import upload
 from rulbook.errors import InputError
-from rulbook.evaluation import evaluate
 from rulbook.gradients import StepReport, row_cosine, row_norms, task_gradients
+from rulbook.inference import evaluate
 from rulbook.training.state import State, require_labelled
 from rulbook.training.step import Forward
 
@@ -227,11 +228,15 @@ class Watch(Observer):
         self.windows = windows
         self.recorded = f"Watch({', '.join(sorted(windows))})"
 
+    def on_begin(self, run: State) -> None:
+        """Bring the windows to where the run is: once, not in every epoch."""
+        self._there = dict(zip(self.windows, upload(list(self.windows.values()), run.device), strict=True))
+
     def columns(self, run: State) -> dict[str, float]:
         """The scores of the averaged model."""
         return {
             f"{name}_{score}": value
-            for name, windows in self.windows.items()
+            for name, windows in self._there.items()
             for score, value in evaluate(run.averaged, windows, max_rul=run.max_rul).scores().items()
         }
 
@@ -256,7 +261,7 @@ class Notes(Observer):
                 with tqdm.external_write_mode():
                     warnings.warn(
                         f"{run.label}, epoch {run.epoch + 1}: {remark}. Said once; counted in the history.",
-                        stacklevel=5,
+                        stacklevel=6,
                     )
             self.counts[kind] = self.counts.get(kind, 0) + 1
 

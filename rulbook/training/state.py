@@ -15,8 +15,8 @@ from rulbook._check import not_empty
 from rulbook.checkpoint import save_tensors
 from rulbook.data import Prepared, Windows
 from rulbook.errors import InputError
-from rulbook.evaluation import require_finite_features
 from rulbook.gradients import Balancer, StepReport
+from rulbook.inference import require_finite_features
 from rulbook.model import DualTaskModel
 from rulbook.training.config import TrainingConfig
 from rulbook.training.draws import Draws

@@ -88,7 +88,7 @@ def step(
         ValueError: If the cap is not known, or the batch does not fit the model.
     """
     x, rul, health = batch
-    cap, scale = _cap(model, max_rul), method.rul_scale
+    cap = _cap(model, max_rul)
     model.train()
     # Autocast keeps rounded weights until its outermost block ends: inside a caller's, they would be the last step's.
     torch.clear_autocast_cache()
@@ -97,15 +97,17 @@ def step(
     # Between 64 and 128 cycles bfloat16 counts in halves: heads and losses stay in float32.
     representation = representation.to(x.dtype)
     answers, logits = model.heads(representation)
-    _require_finite(answers, logits, saying="the network answers NaN or infinity")
-    losses = task_losses(answers / scale, logits, rul / scale, health, max_rul=cap / scale, w_max=method.w_max)
+    if not bool(torch.isfinite(answers).all() & torch.isfinite(logits).all()):
+        raise DivergedError("the network answers NaN or infinity")
+    losses = task_losses(answers, logits, rul, health, max_rul=cap, samples=method.samples, rul_scale=method.rul_scale)
     if on_forward is not None:
         on_forward(Forward(batch, representation, answers, logits, losses))
     optimizer.zero_grad(set_to_none=True)
     shared, last = model.shared_parameters(), model.last_shared_parameters()
     report = balancer.backward(losses, shared=shared, representation=representation, last_shared=last)
     norm = nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-    _require_finite(norm, saying=f"losses of {_listed(losses)} have a gradient of norm {float(norm)}")
+    if not bool(torch.isfinite(norm)):
+        raise DivergedError(f"losses of {_listed(losses)} have a gradient of norm {float(norm)}")
     optimizer.step()
     if average is not None:
         average.update_parameters(model)
@@ -117,11 +119,6 @@ def _cap(model: DualTaskModel, max_rul: float | None) -> float:
     if cap is None:
         raise InputError("max_rul is None, and the model was told no cap either: give one of the two.")
     return cap
-
-
-def _require_finite(*values: Tensor, saying: str) -> None:
-    if not all(bool(torch.isfinite(value).all()) for value in values):
-        raise DivergedError(saying)
 
 
 def _listed(losses: Tensor) -> str:

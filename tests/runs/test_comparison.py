@@ -10,6 +10,8 @@ import pytest
 from scipy import stats
 
 from rulbook.course import results
+from rulbook.data import demo_fleet, prepare
+from rulbook.methods import METHODS
 from rulbook.runs.comparison import (
     Comparison,
     bootstrap_interval,
@@ -23,9 +25,7 @@ from rulbook.runs.comparison import (
     smallest_wilcoxon_p,
     wilcoxon_p,
 )
-from rulbook.data import demo_fleet, prepare
 from rulbook.runs.run import run_experiment
-from rulbook.methods import METHODS
 from rulbook.training import TrainingConfig
 
 

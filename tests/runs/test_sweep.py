@@ -16,9 +16,8 @@ from threading import Event, Thread
 import pytest
 from fuzz.attacks import RECORD
 
-from rulbook.runs import sweep as sweeps
 from rulbook.cli import main
-from rulbook.training.run_folder import held
+from rulbook.runs import sweep as sweeps
 from rulbook.runs.sweep import (
     WORKER_ENVIRONMENT,
     SweepError,
@@ -28,6 +27,7 @@ from rulbook.runs.sweep import (
     read_sweep,
     run_sweep,
 )
+from rulbook.training.run_folder import held
 
 RUNS = '[[runs]]\ndatasets = ["demo"]\nmethods = ["amnl"]\n'
 SMALL = {"datasets": ["demo"], "methods": ["baseline", "amnl"], "epochs": 1}

@@ -23,15 +23,15 @@ import torch
 from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.checkpoint import load_checkpoint, load_tensors, save_tensors
 from rulbook.data import demo_fleet, prepare
+from rulbook.data.tensors import upload
 from rulbook.errors import InputError
-from rulbook.evaluation import TensorWindows
+from rulbook.inference import predict
 from rulbook.methods import METHODS
-from rulbook.prediction import predict
 from rulbook.runs.run import run_experiment
 from rulbook.training import TrainingConfig, Watch, evaluate, loop, train
 from rulbook.training.draws import Draws
 from rulbook.training.state import State
-from rulbook.weighting import FixedWeights
+from rulbook.weighting import FixedWeights, Linear, Uniform
 
 QUICK = TrainingConfig(epochs=3, batch_size=128, seed=1)
 TINY = TrainingConfig(epochs=1, batch_size=64, seed=1)
@@ -256,7 +256,7 @@ def test_no_method_draws_from_the_global_generator(tiny, method):
 @pytest.mark.parametrize("method", METHODS)
 def test_the_settings_of_every_method(method):
     chosen = METHODS[method]
-    assert chosen.w_max == (2.0 if method in ("amnl", "grace") else 1.0)
+    assert chosen.samples == (Linear(2.0) if method in ("amnl", "grace") else Uniform())
     assert chosen.rul_scale == (125.0 if method == "scaled_targets" else 1.0)
     assert chosen.name == method
     fixed = {key: [0.5, 0.5] for key in ("baseline", "amnl", "scaled_targets")}
@@ -289,7 +289,7 @@ def batches(run, count):
 
 
 def one_epoch(run):
-    return loop._one_epoch(run, TensorWindows(run.data.train, run.device), [])
+    return loop._one_epoch(run, *upload([run.data.train, run.data.validation], run.device), [])
 
 
 def parameters(module):
@@ -311,7 +311,7 @@ def test_one_step_of_every_method_by_hand(method):
     with draws:
         representation = model.train().encode(x)
         predicted, logits = model.heads(representation)
-        worth = 1 + (chosen.w_max - 1) * (1 - rul / 100)
+        worth = 1 + (chosen.samples.w_max - 1) * (1 - rul / 100)
         squares = (worth * (predicted - rul) ** 2).mean() / (125**2 if method == "scaled_targets" else 1)
         picked = logits.log_softmax(dim=1)[torch.arange(len(health)), health]
         losses = torch.stack([squares, -picked.mean()])
@@ -401,7 +401,7 @@ def scripted(monkeypatch, tiny):
 
         def judged(model, windows, **keywords):
             seen = evaluate(model, windows, **keywords)
-            if windows is not tiny.validation:
+            if windows.windows is not tiny.validation:
                 return seen
             return SimpleNamespace(scores=lambda: {**seen.scores(), "rmse": next(told)})
 

@@ -11,7 +11,8 @@ from rulbook.course.ch13.preference import late_weight, reigns
 from rulbook.course.ch13.regime_chooser import BOTH, REGIMES, STEPS, SUBSETS, regime_tables
 from rulbook.course.figures.controls import Choice, Slider
 from rulbook.course.figures.figure import LiveFigure
-from rulbook.palette import ACCENT, METHOD_LABELS
+from rulbook.methods import METHODS
+from rulbook.palette import ACCENT
 
 __all__ = ["NAMED", "CostsToRegime"]
 
@@ -64,7 +65,7 @@ class CostsToRegime(LiveFigure):
     def tables(self) -> dict[str, Any]:
         """Regimes with the method named for each, who wins where, and how sure that is."""
         return {
-            "regimes": [[name, METHOD_LABELS[NAMED[name]], start, end] for name, start, end in REGIMES],
+            "regimes": [[name, METHODS[NAMED[name]].label, start, end] for name, start, end in REGIMES],
             "segments": _segments(),
             "wins": {subset: both["book"] for subset, both in regime_tables()["wins"].items()},
             "order": {

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from rulbook.course.ch14.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
 from rulbook.course.figures.controls import Several, Slider
 from rulbook.course.figures.figure import LiveFigure
 from rulbook.palette import METHOD_COLORS, OTHERS
-from rulbook.weighting.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
 
 __all__ = ["WeightSchedules"]
 
@@ -23,7 +23,7 @@ class WeightSchedules(LiveFigure):
     """The weight each schedule gives along RUL, and which wishes of section 14.2 it breaks.
 
     Args:
-        shapes: Names in :data:`rulbook.weighting.schedules.SCHEDULES`.
+        shapes: Names in :data:`rulbook.course.ch14.schedules.SCHEDULES`.
         w_max: Weight at failure, 1.2 to 4.8.
         rul: The RUL at which the weights are read, 0 to 125 cycles.
 

@@ -25,9 +25,9 @@ from rulbook.course.ch12.ratio_over_epochs import PLACES, UNITS, recorded_ratios
 from rulbook.course.ch12.two_pulls import joint_cosines, tipping_cosine
 from rulbook.course.ch14.gradient_density import near_failure_share
 from rulbook.course.ch14.gradient_spread import magnitude_quantile, mean_square_weight
+from rulbook.course.ch14.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
 from rulbook.course.ch17.task_weights import floored_weight, smoothed_weight, steps_until_floor
 from rulbook.course.figures.figure import compose
-from rulbook.weighting.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
 from rulbook.widgets import (
     Choice,
     CostsToRegime,

@@ -28,13 +28,13 @@ from rulbook.course.ch13.preference import late_weight, preference
 from rulbook.course.ch13.regime_chooser import REGIMES, measured_points, reported_points
 from rulbook.course.ch14.gradient_density import near_failure_share
 from rulbook.course.ch14.gradient_spread import magnitude_quantile, mean_square_weight
+from rulbook.course.ch14.schedules import SCHEDULES
 from rulbook.course.ch17.task_weights import floored_weight, steps_until_floor
 from rulbook.course.results import read_json
+from rulbook.methods import METHODS
 from rulbook.metrics import pareto_front
 from rulbook.model import PRESETS, DualTaskModel, parameter_counts
-from rulbook.palette import METHOD_LABELS
 from rulbook.reference import failure_weights
-from rulbook.weighting.schedules import SCHEDULES
 
 pytestmark = pytest.mark.browser
 
@@ -160,7 +160,7 @@ def told(name: str, state: dict[str, Any]) -> list[str]:
         return [
             f"A cycle late at {state['cost_late']} and a cycle early at {state['cost_early']} thousand USD",
             f"make w = {w:.3f}",
-            f"the {regime} regime, for which the source names {METHOD_LABELS[NAMED[regime]]}",
+            f"the {regime} regime, for which the source names {METHODS[NAMED[regime]].label}",
             f"For such prices {100 * (1 - w):.1f} % of the predictions should be late.",
         ]
     if name == "ScoreOfErrors":

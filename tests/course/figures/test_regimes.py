@@ -7,10 +7,8 @@ import pandas as pd
 import pytest
 
 from rulbook.course.ch13.preference import reigns
-from rulbook.course.ch13.regime_chooser import LABELS, REGIMES, SQUARE, measured_points, measured_runs, reported_points
-from rulbook.course.results import results_folder
-from rulbook.palette import method_style
-from rulbook.runs.sweep import read_sweep
+from rulbook.course.ch13.regime_chooser import REGIMES, SQUARE, measured_points, measured_runs, reported_points
+from rulbook.methods import CANDIDATES
 
 
 def run(dataset: str, method: str, seed: int, rmse: float, score: float) -> dict[str, object]:
@@ -61,18 +59,6 @@ def test_an_empty_table_has_no_points() -> None:
     assert measured_runs(TABLE.iloc[:0]) == {}
 
 
-def test_labels_are_those_of_the_methods() -> None:
-    methods = pytest.importorskip("rulbook.methods").METHODS
-    assert {name: LABELS[name] for name in methods} == {name: method.label for name, method in methods.items()}
-
-
-def test_no_two_methods_of_the_benchmark_are_drawn_alike() -> None:
-    planned = {run.config.method for run in read_sweep(results_folder() / "benchmark.toml")}
-    assert len({method_style(method) for method in planned}) == len(planned) > 9
-    with pytest.raises(ValueError, match="method"):
-        method_style("adam")
-
-
 def test_the_bands_of_the_source_come_from_a_weak_rival() -> None:
     points = reported_points()["FD002 + FD004"]
     both = [
@@ -86,5 +72,10 @@ def test_the_bands_of_the_source_come_from_a_weak_rival() -> None:
     assert [end for _, _, end in REGIMES] == [0.15, 0.40, 1.0]
 
 
-def test_the_square_comes_first() -> None:
-    assert tuple(LABELS)[:4] == SQUARE
+def test_a_point_is_named_and_drawn_as_the_table_of_methods_says() -> None:
+    points = {point["method"]: point for point in reported_points()["FD002 + FD004"]}
+    assert [name for name, point in points.items() if point["main"]] == [name for name in SQUARE if name in points]
+    for name, point in points.items():
+        one = CANDIDATES[name]
+        assert (point["label"], point["color"]) == (one.label, one.look.color)
+        assert (point["dash"], point["marker"], point["hollow"]) == (one.look.dash, one.look.marker, one.look.hollow)

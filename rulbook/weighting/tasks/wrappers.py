@@ -7,21 +7,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from rulbook._check import whole, within
-from rulbook.weighting.tasks._base import Weighting, precision
-
-
-class Wrapper(Weighting):
-    """A weighting around another one."""
-
-    def __init__(self, inner: Weighting) -> None:
-        super().__init__(inner.tasks, inner.eps)
-        self.total = inner.total
-        self.inner = inner
-
-    @property
-    def needs_norms(self) -> bool:
-        """Whether the wrapped weighting needs them."""
-        return self.inner.needs_norms
+from rulbook.weighting.tasks._base import Weighting, Wrapper, precision
 
 
 class EMA(Wrapper):

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from rulbook._check import above, one_of
 from rulbook.weighting.tasks._base import Weighting
-from rulbook.weighting.tasks._inverse_norm import InverseNorm
-from rulbook.weighting.tasks._wrappers import EMA, AffineFloor, ClipFloor, Warmup
+from rulbook.weighting.tasks.inverse_norm import InverseNorm
+from rulbook.weighting.tasks.wrappers import EMA, AffineFloor, ClipFloor, Warmup
 
 
 class InverseGradient(Weighting):

@@ -1,81 +1,53 @@
 r"""Six shapes for the sample weight w(y), and the constraints each keeps or breaks (section 14.2).
 
-Every schedule maps RUL in cycles to a weight, given the cap ``max_rul`` and the ceiling ``w_max``. Some need a number
-of their own (a rate, a threshold): those carry a default here and break the constraint that forbids it.
+The shapes are those of :mod:`rulbook.weighting.samples`, under the names of the page. Some need a number of their own
+(a rate, a threshold) and break the constraint that forbids it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rulbook._check import Array, above, at_least, flat
-from rulbook.reference import failure_weights
+from rulbook._check import Array, above, flat
+from rulbook.weighting.samples import Exponential, Geometric, Linear, SampleWeighting, Sigmoid, Step, Uniform
 
 __all__ = ["CONSTRAINTS", "SCHEDULES", "Schedule", "broken_constraints"]
 
 
-def _constant(nearness: Array, w_max: float) -> Array:
-    return np.full_like(nearness, (1.0 + w_max) / 2.0)
-
-
-def _exponential(nearness: Array, w_max: float) -> Array:
-    return 1.0 + (w_max - 1.0) * np.exp(-5.0 * (1.0 - nearness))
-
-
-def _sigmoid(nearness: Array, w_max: float) -> Array:
-    return 1.0 + (w_max - 1.0) / (1.0 + np.exp(-12.0 * (nearness - 0.6)))
-
-
-def _step(nearness: Array, w_max: float) -> Array:
-    return np.where(nearness > 1.0 - 30.0 / 125.0, w_max, 1.0)
-
-
-def _geometric(nearness: Array, w_max: float) -> Array:
-    return np.asarray(w_max**nearness)
-
-
 @dataclass(frozen=True)
 class Schedule:
-    """A weight as a function of RUL.
+    """A weight as a function of RUL, cap and ceiling: a sample weighting whose ceiling is still open.
 
     Attributes:
         name: How the schedule is called in text and plots.
-        formula: LaTeX, with ``n`` for the nearness to failure, clip(1 - y / max_rul, 0, 1).
-        own_parameters: Numbers it needs besides ``max_rul`` and ``w_max``.
-        of_nearness: The weight as a function of nearness and ``w_max``.
+        samples: The sample weighting.
     """
 
     name: str
-    formula: str
-    own_parameters: tuple[str, ...]
-    of_nearness: Callable[[Array, float], Array]
+    samples: type[SampleWeighting]
+
+    @property
+    def own_parameters(self) -> tuple[str, ...]:
+        """Numbers it needs besides ``max_rul`` and ``w_max``."""
+        return self.samples().own_parameters
 
     def __call__(self, rul: ArrayLike, max_rul: float = 125.0, w_max: float = 2.0) -> Array:
         """Weights for ``rul`` in cycles, shape (B,)."""
-        above("max_rul", max_rul, 0)
-        at_least("w_max", w_max, 1)
-        nearness = np.clip(1.0 - flat("rul", rul) / max_rul, 0.0, 1.0)
-        return self.of_nearness(nearness, w_max)
-
-
-def _linear(nearness: Array, w_max: float) -> Array:
-    # One line of truth: the package's own weights, at the RUL whose nearness this is when the cap is 1.
-    return failure_weights(1.0 - nearness, max_rul=1.0, w_max=w_max)
+        return np.asarray(self.samples(w_max=w_max)(flat("rul", rul), max_rul), dtype=np.float64)
 
 
 SCHEDULES: dict[str, Schedule] = {
     schedule.name: schedule
     for schedule in (
-        Schedule("linear", r"1 + (w_\max - 1)\,n", (), _linear),
-        Schedule("constant", r"(1 + w_\max)/2", (), _constant),
-        Schedule("exponential", r"1 + (w_\max - 1)\,e^{-5(1 - n)}", ("rate",), _exponential),
-        Schedule("sigmoid", r"1 + (w_\max - 1)\,\sigma(12(n - 0.6))", ("centre", "rate"), _sigmoid),
-        Schedule("step", r"w_\max \text{ if } y < 30 \text{, else } 1", ("threshold",), _step),
-        Schedule("geometric", r"w_\max^{\,n}", (), _geometric),
+        Schedule("linear", Linear),
+        Schedule("constant", Uniform),
+        Schedule("exponential", Exponential),
+        Schedule("sigmoid", Sigmoid),
+        Schedule("step", Step),
+        Schedule("geometric", Geometric),
     )
 }
 """The schedules compared in section 14.2; AMNL's is ``linear``."""

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rulbook.data import Windows
-from rulbook.evaluation import Evaluation, evaluate, predict_windows
+from rulbook.inference import Evaluation, evaluate, predict_windows
 from rulbook.model import DualTaskModel
 
 

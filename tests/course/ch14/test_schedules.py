@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rulbook.course.ch14.schedules import SCHEDULES, Schedule, broken_constraints
 from rulbook.reference import failure_weights
-from rulbook.weighting.schedules import CONSTRAINTS, SCHEDULES, Schedule, broken_constraints
+from rulbook.weighting.samples import Linear, SampleWeighting
+from rulbook.weighting.samples._base import nearness
 
 EXPECTED = {
     "linear": [],
@@ -38,10 +42,6 @@ def test_every_schedule_stays_within_its_bounds(name):
     assert weights.max() <= 2
 
 
-def test_constraints_are_told_in_words():
-    assert list(CONSTRAINTS) == ["ordered", "anchored", "continuous", "parameter-free", "even"]
-
-
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="w_max is 1"):
         broken_constraints(SCHEDULES["linear"], w_max=1.0)
@@ -49,13 +49,19 @@ def test_bad_input_is_named():
         SCHEDULES["step"]([1.0], max_rul=0)
 
 
-def test_the_step_is_at_thirty_cycles_and_thirty_itself_is_not_near():
-    weights = SCHEDULES["step"]([0.0, 29.99, 30.0, 30.01, 125.0], 125, 3.0)
+@pytest.mark.parametrize("cap", [60, 125, 250, 1000])
+def test_the_step_is_at_thirty_cycles_whatever_the_cap_and_thirty_itself_is_not_near(cap):
+    weights = SCHEDULES["step"]([0.0, 29.99, 30.0, 30.01, cap], cap, 3.0)
     assert weights.tolist() == [3.0, 3.0, 1.0, 1.0, 1.0]
 
 
 def of_nearness(name, f):
-    return Schedule(name, "", (), f)
+    @dataclass(frozen=True)
+    class Given(SampleWeighting):
+        def weigh(self, rul, max_rul):
+            return f(nearness(rul, max_rul), self.w_max)
+
+    return Schedule(name, Given)
 
 
 def test_a_steep_schedule_is_continuous_and_a_small_jump_is_not():
@@ -75,7 +81,7 @@ class Unclipped(Schedule):
 
 
 def test_a_weight_that_falls_on_beyond_the_cap_is_not_anchored():
-    assert broken_constraints(Unclipped("unclipped", "", (), lambda n, _: n)) == ["anchored"]
+    assert broken_constraints(Unclipped("unclipped", Linear)) == ["anchored"]
 
 
 def test_a_schedule_wants_a_ceiling_of_one_at_least():

@@ -14,8 +14,8 @@ import torch
 from rulbook.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from rulbook.data import demo_fleet, prepare
 from rulbook.errors import InputError
+from rulbook.inference import predict
 from rulbook.model import DualTaskModel
-from rulbook.prediction import predict
 
 FLEET = demo_fleet(engines=5, test_engines=4, seed=3)
 
