@@ -159,7 +159,7 @@ class Measurement:
         """Measure.
 
         Args:
-            root: The folder with NASA's files; None looks where the loader does.
+            root: The folder with the files of the data; None looks where their loader does.
             keep: A file for the parts of a measurement that may be stopped.
             quiet: Print no progress.
             arguments: Of the function; what is not given takes its default.
@@ -280,7 +280,7 @@ class Measurement:
                     f"--{name.replace('_', '-')}", type=kind, default=None, help=f"default {parameter.default}"
                 )
         parser.add_argument("--out", type=Path, help=f"the file to write; default book/results/{self.result}")
-        parser.add_argument("--data", type=Path, help="the folder with NASA's files")
+        parser.add_argument("--data", type=Path, help="the folder with the files of the data")
         if self.quick:
             short = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in self.quick.items())
             parser.add_argument("--quick", action="store_true", help=f"a short version: {short}; it needs --out")

@@ -21,7 +21,7 @@ _HEAD = """\
 
 Each measured number on a page comes from a small file in `book/results`. This page lists the files: what each holds,
 the command that writes it, what that costs on one core, when it last ran and with what, and the pages that read it. A
-test repeats the cheap ones, and a piece of every other, on NASA's files. The checksum of the data stands in each file,
+test repeats the cheap ones, and a piece of every other, on the same data. The checksum of these stands in each file,
 under `provenance`.
 
 % Written by: python -m rulbook.course.measurement index. Edit the scripts, not this page.

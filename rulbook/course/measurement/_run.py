@@ -13,7 +13,7 @@ import numpy as np
 
 from rulbook._check import shown
 from rulbook.course.measurement._text import plain
-from rulbook.data import Fleet, demo_fleet, load_cmapss
+from rulbook.data import Fleet, sources
 from rulbook.errors import InputError
 from rulbook.files import write_atomically
 
@@ -24,8 +24,8 @@ _Found = TypeVar("_Found")
 
 
 def load_fleet(name: str, root: Path | None) -> Fleet:
-    """The data set of this name; of NASA's the files in ``root``, or where the loader finds them."""
-    return demo_fleet() if name == "demo" else load_cmapss(name, root)
+    """The data set of this name: its files in ``root``, or where its own loader finds them."""
+    return sources.load(name, root)
 
 
 def checksum(fleet: Fleet) -> str:
@@ -50,7 +50,7 @@ class Bench:
     """Where a measurement stands: it loads data, and keeps parts that are done.
 
     Args:
-        root: The folder with NASA's files; None looks where the loader does.
+        root: The folder with the files of the data; None looks where their loader does.
         data: The names that may be loaded.
         keep: The file that holds the parts of an unfinished measurement; None keeps none.
         key: What the parts depend on: parts that were kept for anything else are computed anew.
