@@ -262,7 +262,6 @@ from pathlib import Path
 
 import rulbook
 from rulbook import widgets
-from rulbook.runs import comparison as benchmark
 from rulbook.course import results
 from rulbook.course.figures import figure_names
 from rulbook.cli import main
@@ -275,7 +274,7 @@ for figure in figures:
     assert "image/png" in figure()._repr_mimebundle_()[0], figure
 for path in results.results_folder().glob("*.json"):
     assert results.read_json(path.stem)
-assert len(results.read_table("benchmark")) <= benchmark.planned_runs()
+assert len(results.read_table("benchmark")) <= results.planned_runs()
 assert json.loads((results.results_folder().parents[1] / "benchmarks/results/gradient_cost.json").read_text("utf-8"))
 verdicts = [check(number, lambda *args, **kwargs: 1.0).passed for number in exercises()]
 assert main(["exercises", "export", "--to", "class", "--otter"]) == 0
