@@ -1,0 +1,95 @@
+"""Options that several commands share, and one for each setting of a run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rulbook.cli._words import lower_first
+from rulbook.errors import InputError
+
+__all__ = ["Command", "add_root", "add_settings", "checkpoint_of", "place"]
+
+_GROUPS = {
+    "which loss, which network": ("method", "preset", "seed", "precision"),
+    "how long": ("epochs", "patience", "plateau_patience", "warmup_epochs"),
+    "each step": ("batch_size", "learning_rate", "weight_decay", "clip_norm", "ema_decay"),
+}
+
+
+class Command(argparse.ArgumentParser):
+    """A command that may get further arguments when it is asked for: those of training need PyTorch to be known."""
+
+    later: Callable[[], None] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, with the arguments that were left for later."""
+        if self.later is not None:
+            add, self.later = self.later, None
+            add()
+        return super().parse_known_args(args, namespace)
+
+
+def add_root(parser: argparse.ArgumentParser) -> None:
+    """Where NASA's files are."""
+    group = parser.add_argument_group("NASA's files")
+    group.add_argument(
+        "--root",
+        metavar="FOLDER",
+        help="folder or zip with NASA's files (default: $RULBOOK_DATA, else the cache, else downloaded)",
+    )
+    group.add_argument(
+        "--no-verify",
+        dest="verify",
+        action="store_false",
+        help="load NASA's files although their bytes differ from NASA's, as after git or an editor changed line ends",
+    )
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """One option for each setting of a run, as the class that holds them describes it."""
+    from rulbook.methods import METHODS
+    from rulbook.model import PRESETS
+    from rulbook.runs.settings import settings_of
+    from rulbook.training import TrainingConfig
+
+    named = {"method": ", ".join(METHODS), "preset": ", ".join(PRESETS)}
+    groups = {name: title for title, names in _GROUPS.items() for name in names}
+    made = {title: parser.add_argument_group(title) for title in _GROUPS}
+    for setting in settings_of(TrainingConfig):
+        title = groups.get(setting.name, "further settings of the run")
+        group = made.get(title) or made.setdefault(title, parser.add_argument_group(title))
+        flag = "--" + setting.name.replace("_", "-")
+        told = f"one of {named[setting.name]}" if setting.name in named else lower_first(setting.help)
+        # argparse takes a per cent sign for the start of a value to be put in.
+        told = f"{told} (default {setting.default})".replace("%", "%%")
+        if setting.kind is bool:
+            group.add_argument(flag, action=argparse.BooleanOptionalAction, default=setting.default, help=told)
+        else:
+            choices = setting.choices or None
+            group.add_argument(flag, type=setting.kind, default=setting.default, choices=choices, help=told)
+
+
+def place(given: str | None, option: str = "--out", keep: Sequence[str | Path] = ()) -> Path | None:
+    """Where an option says to write, or None where it says nothing; what is read, ``keep``, is never written over."""
+    if given is None:
+        return None
+    if not given.strip():
+        raise InputError(f"{option} is {given!r}: it must name a place, or be left away.")
+    out = Path(given)
+    for read in map(Path, keep):
+        if out.exists() and read.exists() and out.samefile(read):
+            raise InputError(f"{option} is {given!r}, the file that is read: name another, so that it stays.")
+    return out
+
+
+def checkpoint_of(run: str) -> Path:
+    """The model of a run, named by its folder or by the file itself."""
+    path = Path(run)
+    if not path.is_dir():
+        return path
+    if not (path / "best.safetensors").is_file():
+        raise InputError(f"folder {run!r} holds no best.safetensors: no epoch of a run has ended there.")
+    return path / "best.safetensors"

@@ -1,0 +1,106 @@
+"""``rulbook train``: a network, on a data set or on files of one's own."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rulbook.cli._arguments import Command, add_root, add_settings, place
+from rulbook.cli._machines import DATASETS, FILES, OWN, add_machines, fingerprints, fleet_of, named
+from rulbook.cli._words import counted, say
+from rulbook.errors import InputError
+from rulbook.files import one_line
+
+if TYPE_CHECKING:
+    from rulbook.data import Fleet, Prepared
+
+__all__ = ["DETAILS", "SUMMARY", "add_arguments", "run"]
+
+SUMMARY = "train a network with one of the losses"
+DETAILS = f"""\
+First says what it took as what, then trains. A fifth of the training machines is set aside to choose the
+epoch; the test machines choose nothing.
+
+  rulbook train demo --epochs 5
+  rulbook train FD001 --method grace --seed 0
+  rulbook train pumps.csv --unit pump --cycle day --cap 300 --thresholds 120,40
+  rulbook train north.csv south.csv --test cut.csv --test-rul left.txt
+
+{FILES}
+
+Leaves in the run's folder: best.safetensors (the model), state.safetensors (to go on), history.csv,
+learning_curves.png, test_engines.png and, last of all, record.json. Stopped at any moment, it goes on with
+--resume and ends with the same weights; so does a finished run with more --epochs."""
+
+
+def add_arguments(parser: Command) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "data", nargs="*", help=f"files, or a data set: {', '.join(DATASETS)} (default demo, made here, no download)"
+    )
+    parser.add_argument("--dataset", metavar="NAME", help="the same as the name alone")
+    parser.add_argument("--out", metavar="FOLDER", help="the run's folder (default runs/DATA-METHOD-PRESET-SEED)")
+    parser.add_argument("--resume", action="store_true", help="go on with the same run in that folder")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    add_machines(parser)
+    parser.later = lambda: _add_rest(parser)
+
+
+def _add_rest(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser)
+    add_root(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Say what there is to train on, train, and say what came of it."""
+    from rulbook.data import prepare
+    from rulbook.look import first_look, machine_word
+    from rulbook.runs.run import run_experiment
+    from rulbook.runs.settings import settings_of
+    from rulbook.training import TrainingConfig
+
+    given = {setting.name: setting.read(getattr(args, setting.name)) for setting in settings_of(TrainingConfig)}
+    config = TrainingConfig(**given)
+    asked = named(args.data, [args.dataset] if args.dataset is not None else (), ("demo",))
+    if len(asked.datasets) > 1:
+        raise InputError(f"{' and '.join(asked.datasets)} are {len(asked.datasets)} data sets: a run has one.")
+    out = place(args.out)
+    fleet = fleet_of(args, asked)
+    folder = out or Path(f"runs/{fleet.subset}-{args.method}-{args.preset}-{args.seed}")
+    if (folder / "record.json").exists() and not args.resume:
+        raise InputError(f"--out {str(folder)!r} holds a finished run: give another folder.")
+    print(first_look(fleet))
+    if asked.files:
+        print("To have it otherwise: --unit, --cycle, --settings, --sensors, --cap, --thresholds, --window, --test")
+    data = prepare(fleet, seed=args.seed)
+    if asked.files:
+        data = _remembering(data, fleet, args.test_seed or 0)
+    if args.resume and not any((folder / file).exists() for file in ("state.safetensors", "record.json")):
+        say(f"rulbook train: there is no run in {str(folder)!r} to go on with: it starts from the beginning.")
+    record = run_experiment(data, config, folder, resume=args.resume, progress=not args.quiet)
+    machine, unit = machine_word(fleet.columns), fleet.horizon.time_unit
+    test = record["test"]
+    validating = counted(len(record["data"]["validation_units"]), f"validation {machine}")
+    print(
+        f"{fleet.subset}, {args.method}, {args.preset}, seed {args.seed}: epoch {record['selected_epoch']} of "
+        f"{record['epochs']}, chosen by {validating}"
+    )
+    if test:
+        print(
+            f"test: RMSE {test['rmse']:.2f} {unit}s, NASA score {test['nasa_score']:.0f} over "
+            f"{counted(record['data']['windows']['test'], machine)}, health macro-F1 {test['health_macro_f1']:.3f}"
+        )
+    else:
+        print(f"test: no {machine} was held out, so that nothing is scored")
+    print(f"kept in {folder}/")
+    for note, steps in record["notes"].items():
+        print(f"noted in {counted(steps, 'step')}: {one_line(note)}")
+    return 0
+
+
+def _remembering(data: Prepared, fleet: Fleet, seed: int) -> Prepared:
+    """The same data, which say what a later ``rulbook evaluate`` needs: the machines seen, the seed of the cuts."""
+    seen = fingerprints(fleet.train, (*fleet.settings, *fleet.sensors))
+    return replace(data, settings={**data.settings, OWN: {"cut_seed": seed, "seen": seen}})
