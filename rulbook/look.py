@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["FirstLook", "first_look", "machine_word"]
 
 # A model learns little from a cap that is nearly always on, or hardly ever.
-_MOSTLY_AT_CAP, _HARDLY_AT_CAP = 0.9, 0.01
+_MOSTLY_AT_CAP, _HARDLY_AT_CAP = 0.8, 0.01
 _MOST_DRAWN, _SENSORS_DRAWN = 6, 4
 
 

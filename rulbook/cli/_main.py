@@ -26,7 +26,7 @@ COMMANDS = ("data", "train", "evaluate", "predict", "sweep", "exercises")
 
 _EXAMPLES = """\
 a first run, without any download:
-  rulbook train demo --epochs 5
+  rulbook train --dataset demo --epochs 5       (or, shorter: rulbook train demo --epochs 5)
 
 on machines of your own (CSV, Parquet, or text in NASA's layout):
   rulbook data pumps.csv --unit pump --cycle day --plot look.png
