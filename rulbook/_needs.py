@@ -24,7 +24,8 @@ EXTRA_OF_PACKAGE = {
     "pandas": "predict",
     "safetensors": "predict",
     "sklearn": "predict",
-    "pooch": "train",
+    "certifi": "train",
+    "platformdirs": "train",
     "tqdm": "train",
     "anywidget": "figures",
     "matplotlib": "figures",
@@ -41,6 +42,7 @@ EXTRA_OF_PACKAGE = {
 
 EXTRA_OF_MODULE = {
     "rulbook.data": "predict",
+    "rulbook.look": "train",
     "rulbook.checkpoint": "predict",
     "rulbook.evaluation": "predict",
     "rulbook.model": "predict",

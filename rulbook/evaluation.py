@@ -27,7 +27,7 @@ class Evaluation:
     Attributes:
         rul: Predicted RUL in cycles, clamped to [0, max_rul], shape (N,).
         true_rul: True RUL in cycles, shape (N,).
-        health_probabilities: Shape (N, 3).
+        health_probabilities: Shape (N, classes).
         true_health: True class, shape (N,).
     """
 
@@ -43,7 +43,7 @@ class Evaluation:
             "rmse": rmse(self.rul, self.true_rul),
             "nasa_score": nasa_score(self.rul, self.true_rul),
             "health_accuracy": health_accuracy(health, self.true_health),
-            "health_macro_f1": health_macro_f1(health, self.true_health),
+            "health_macro_f1": health_macro_f1(health, self.true_health, self.health_probabilities.shape[1]),
         }
 
 
@@ -57,7 +57,7 @@ def evaluate(
         windows: From :func:`rulbook.data.prepare`, or any :class:`~rulbook.data.Windows` with labels.
         max_rul: Predictions are clamped to [0, ``max_rul``] cycles. None: to the smaller of two caps, that on the
             windows' labels and that the model was trained with. No label lies above the first, and the model never
-            says more than the second. Where neither is known, to C-MAPSS's 125.
+            says more than the second. Where neither is known, to C-MAPSS's.
         batch_size: Windows per forward pass.
 
     Raises:

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rulbook._needs import needed
-from rulbook.data import HEALTH_CLASSES, Columns, Fleet, Preprocessor, Windows, engine_runs, training_windows
+from rulbook.data import Columns, Fleet, Preprocessor, Windows, engine_runs, training_windows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,9 @@ class FirstLook:
     @property
     def shares(self) -> dict[str, float]:
         """The share of the windows in each health class, from 0 to 1."""
-        return {name: float((self.windows.health == label).mean()) for label, name in enumerate(HEALTH_CLASSES)}
+        return {
+            name: float((self.windows.health == label).mean()) for label, name in enumerate(self.fleet.horizon.classes)
+        }
 
     @property
     def at_cap(self) -> float:
@@ -95,13 +97,17 @@ class FirstLook:
     @property
     def horizon_told(self) -> str:
         """Window, cap and thresholds, and what share of the windows is in each class."""
-        horizon, (upper, lower) = self.fleet.horizon, self.fleet.horizon.thresholds
-        unit = horizon.time_unit
+        horizon, unit = self.fleet.horizon, self.fleet.horizon.time_unit
+        if horizon.thresholds is None:
+            by = f"health as measured in column {horizon.health.column if horizon.health else ''}"
+        else:
+            upper, lower = horizon.thresholds
+            by = f"normal above {upper:g} {unit}s left, critical up to {lower:g}"
         shares = ", ".join(f"{name} {_percent(share)}" for name, share in self.shares.items())
         return (
             f"window of {_counted(horizon.window, unit)}, labels capped at {horizon.max_rul:g} {unit}s "
             f"({_percent(self.at_cap)} of {len(self.windows):,} windows are at the cap)\n"
-            f"normal above {upper:g} {unit}s left, critical up to {lower:g}: {shares} of the windows"
+            f"{by}: {shares} of the windows"
         )
 
     @property
@@ -136,7 +142,8 @@ class FirstLook:
             )
         rare = [name for name, share in self.shares.items() if share < 0.01]
         if rare:
-            doubts.append(f"hardly a window is {' or '.join(rare)}: thresholds that suit these lives would say more.")
+            told = "" if horizon.thresholds is None else ": thresholds that suit these lives would say more"
+            doubts.append(f"hardly a window is {' or '.join(rare)}{told}.")
         return tuple(doubts)
 
     def __str__(self) -> str:
@@ -262,11 +269,18 @@ def first_look(fleet: Fleet) -> FirstLook:
     Raises:
         ValueError: If a value in it is no finite number or too large to be squared.
     """
-    preprocessor = Preprocessor(sensors=fleet.sensors, settings=fleet.settings).fit(fleet.train)
+    preprocessor = Preprocessor(sensors=fleet.sensors, settings=fleet.settings, n_conditions=fleet.n_conditions).fit(
+        fleet.train
+    )
     nothing = np.zeros((len(fleet.train), 1), dtype=np.float32)
     horizon = fleet.horizon
     windows = training_windows(
-        nothing, fleet.train, window=horizon.window, max_rul=horizon.max_rul, thresholds=horizon.thresholds
+        nothing,
+        fleet.train,
+        window=horizon.window,
+        max_rul=horizon.max_rul,
+        thresholds=horizon.thresholds,
+        health=horizon.health,
     )
     return FirstLook(fleet, engine_runs(fleet.train).length, preprocessor, windows)
 

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from rulbook._check import above, at_least, not_empty, numbers, same_length, within
 from rulbook.errors import InputError
+from rulbook.horizon import MAX_RUL
 from rulbook.weighting import InverseGradient
 
 Values = Tensor | ArrayLike
@@ -33,7 +34,7 @@ Values = Tensor | ArrayLike
 __all__ = ["AMNL", "GABA", "GRACE", "failure_weights", "moderate_weighted_mse_loss", "task_losses"]
 
 
-def failure_weights(target: Values, max_rul: float = 125.0, w_max: float = 2.0) -> Float[Tensor, "..."]:
+def failure_weights(target: Values, max_rul: float = MAX_RUL, w_max: float = 2.0) -> Float[Tensor, "..."]:
     r"""The AMNL weight of each sample: 1 at the cap, ``w_max`` at failure (section 14.2).
 
     .. math:: w(y) = 1 + (w_\text{max} - 1)\,\operatorname{clip}(1 - y / R_\text{max},\, 0,\, 1)
@@ -58,7 +59,7 @@ def failure_weights(target: Values, max_rul: float = 125.0, w_max: float = 2.0) 
 def moderate_weighted_mse_loss(
     pred: Values,
     target: Values,
-    max_rul: float = 125.0,
+    max_rul: float = MAX_RUL,
     *,
     w_max: float = 2.0,
 ) -> Float[Tensor, ""]:
@@ -93,7 +94,7 @@ def task_losses(
     target_rul: Values,
     target_health: Values,
     *,
-    max_rul: float = 125.0,
+    max_rul: float = MAX_RUL,
     w_max: float = 1.0,
 ) -> Float[Tensor, "2"]:
     """The losses of the two tasks, not yet weighed against each other: (weighted) MSE and cross-entropy.
@@ -136,7 +137,7 @@ class AMNL(nn.Module):
         w_max: The weight at RUL 0.
     """
 
-    def __init__(self, lam_hs: float = 0.5, *, max_rul: float = 125.0, w_max: float = 2.0) -> None:
+    def __init__(self, lam_hs: float = 0.5, *, max_rul: float = MAX_RUL, w_max: float = 2.0) -> None:
         super().__init__()
         self.lam_hs = within("lam_hs", lam_hs, 0, 1)
         self.max_rul = above("max_rul", max_rul, 0)
@@ -178,7 +179,7 @@ class GRACE(nn.Module):
         w_max: The weight of a sample at RUL 0; 1 makes this :class:`GABA`.
     """
 
-    def __init__(self, eps: float = 1e-8, *, total: float = 1.0, max_rul: float = 125.0, w_max: float = 2.0) -> None:
+    def __init__(self, eps: float = 1e-8, *, total: float = 1.0, max_rul: float = MAX_RUL, w_max: float = 2.0) -> None:
         super().__init__()
         self.weighting = InverseGradient(2, beta=0, floor=0, warmup=0, eps=eps, total=total)
         self.max_rul = above("max_rul", max_rul, 0)

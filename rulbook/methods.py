@@ -12,6 +12,7 @@ from typing import Any
 
 from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.gradients import Balancer
+from rulbook.horizon import MAX_RUL
 from rulbook.weighting import FixedWeights, InverseGradient
 
 __all__ = ["METHODS", "Method"]
@@ -101,7 +102,7 @@ METHODS: dict[str, Method] = {
             "targets / 125",
             "The baseline with RUL in units of 125 cycles, which shrinks its gradient 125 to 15,625 times.",
             _equal,
-            rul_scale=125.0,
+            rul_scale=MAX_RUL,
             family="control",
         ),
         Method(

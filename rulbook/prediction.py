@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rulbook.checkpoint import Checkpoint
-from rulbook.data import HEALTH_CLASSES, Preprocessor, Windows, all_windows, last_windows
+from rulbook.data import Preprocessor, Windows, all_windows, last_windows
 from rulbook.data.fleet import require_columns, require_rows
 from rulbook.data.tables import in_order
 from rulbook.errors import InputError
@@ -73,7 +73,7 @@ def predict(checkpoint: Checkpoint, frame: pd.DataFrame, *, every_cycle: bool = 
             "engine": windows.unit,
             "cycle": windows.cycle,
             "rul": rul.astype(np.float32),
-            "health": np.array(HEALTH_CLASSES)[probabilities.argmax(axis=1)],
+            "health": np.array(horizon.classes)[probabilities.argmax(axis=1)],
             "probability": probabilities.max(axis=1),
         }
     )

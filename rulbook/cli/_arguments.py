@@ -10,7 +10,7 @@ from typing import Any
 from rulbook.cli._words import lower_first
 from rulbook.errors import InputError
 
-__all__ = ["Command", "add_root", "add_settings", "checkpoint_of", "place"]
+__all__ = ["Command", "add_data", "add_root", "add_settings", "checkpoint_of", "place"]
 
 _GROUPS = {
     "which loss, which network": ("method", "preset", "seed", "precision"),
@@ -29,7 +29,34 @@ class Command(argparse.ArgumentParser):
         if self.later is not None:
             add, self.later = self.later, None
             add()
-        return super().parse_known_args(args, namespace)
+        found, rest = super().parse_known_args(args, namespace)
+        for action in self._actions:
+            value = getattr(found, action.dest, None)
+            # Of `--name=--` argparse makes an empty list, whatever the option wants.
+            if (
+                action.option_strings
+                and action.nargs is None
+                and isinstance(value, list)
+                and (not value or [] in value)
+            ):
+                raise InputError(f"{action.option_strings[0]} is '--': it must be given a value.")
+        return found, rest
+
+
+def add_data(parser: Command, told: str) -> None:
+    """Files or names of data sets, whose names are told once somebody asks: they are found in rulbook.data.sources."""
+    words = parser.add_argument("data", nargs="*", help=told)
+    parser.add_argument("--dataset", metavar="NAME", action="append", help="the same as the name alone")
+    before = parser.later
+
+    def later() -> None:
+        if before is not None:
+            before()
+        from rulbook.data import sources
+
+        words.help = told.replace("NAMES", ", ".join(sources.names()))
+
+    parser.later = later
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:

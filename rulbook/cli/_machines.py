@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rulbook._check import one_of, shown
-from rulbook.cli._words import in_words_of_the_shell
+from rulbook.cli._words import in_words_of_the_shell, said
 from rulbook.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,21 +21,20 @@ if TYPE_CHECKING:
     from rulbook.data import Columns, Fleet, Horizon
 
 __all__ = [
-    "DATASETS",
     "OWN",
     "Named",
     "add_machines",
     "fingerprints",
     "fleet_of",
+    "measured_in",
     "named",
     "read_machines",
     "rul_of",
     "table_of",
 ]
 
-DATASETS = ("demo", "FD001", "FD002", "FD003", "FD004")
 OWN = "own_fleet"
-"""Under this name a run on files keeps with its data which machines it has seen, and the seed of the cuts."""
+"""Under this name a run on files keeps with its data which machines it has seen, and how test machines are cut."""
 
 FILES = """\
 A file is a CSV with a line of names (commas, semicolons, tabs or blanks between them), Parquet, or text in
@@ -57,25 +56,33 @@ def named(words: Sequence[str], dataset: Sequence[str] = (), default: Sequence[s
     Raises:
         ValueError: If a word is neither, or there are some of both.
     """
+    from rulbook.data import sources
+
+    known = sources.names()
     for name in dataset:
-        one_of("--dataset", name, DATASETS)
+        one_of("--dataset", name, known)
     if words and dataset:
         raise InputError(f"--dataset is {dataset[0]!r}, and {words[0]!r} is given too: one of them is enough.")
-    sets = tuple(word for word in words if word in DATASETS)
-    files = tuple(word for word in words if word not in DATASETS)
+    sets = tuple(word for word in words if word in known)
+    files = tuple(word for word in words if word not in known)
     if sets and files:
         raise InputError(f"{sets[0]} is a data set of rulbook's and {files[0]!r} is not: give names or files.")
     for file in files:
-        _require_file(file)
+        require_file(file, known)
     return Named(tuple(dataset) or sets or (() if files else tuple(default)), files)
 
 
-def _require_file(file: str) -> None:
+def require_file(file: str, known: Sequence[str] = ()) -> None:
+    """Refuse what is no file; where the name of a data set would do, with the names of all."""
     path = Path(file)
     if path.is_dir():
         raise InputError(f"{file!r} is a folder: name the files in it.")
     if not path.is_file():
-        wanted = "" if path.suffix or len(path.parts) > 1 else f", and no data set: those are {', '.join(DATASETS)}"
+        wanted = (
+            f", and no data set: those are {', '.join(known)}"
+            if known and path.name == file and not path.suffix
+            else ""
+        )
         raise InputError(f"{file!r}: no such file{wanted}.")
 
 
@@ -87,6 +94,16 @@ def add_machines(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--settings", metavar="A,B", help="the columns that say how it was operated; '' for none")
     group.add_argument(
         "--sensors", metavar="A,B", help="the columns that a model sees (default: all others of numbers)"
+    )
+    group.add_argument(
+        "--health",
+        metavar="COLUMN",
+        help="the column of a health class that was measured; without it, --thresholds make the classes",
+    )
+    group.add_argument(
+        "--health-classes",
+        metavar="A,B",
+        help="its classes from the healthiest on (default: by number, or by how much life is left in each)",
     )
     group.add_argument("--test", metavar="FILE", nargs="+", help="machines cut off before failure, same columns")
     group.add_argument(
@@ -131,6 +148,8 @@ _ONLY_FOR_FILES = (
     "test_seed",
     "time_unit",
     "name",
+    "health",
+    "health_classes",
 )
 
 
@@ -158,13 +177,13 @@ def fleet_of(args: argparse.Namespace, asked: Named) -> Fleet:
 
 def load(dataset: str, args: argparse.Namespace) -> Fleet:
     """A data set by its name."""
-    from rulbook import data
+    from rulbook.data import sources
 
-    return data.demo_fleet() if dataset == "demo" else data.load_cmapss(dataset, args.root, verify=args.verify)
+    return sources.load(dataset, args.root, verify=args.verify)
 
 
 def _own_fleet(args: argparse.Namespace, files: Sequence[str], thresholds: tuple[float, float] | None) -> Fleet:
-    from rulbook.data import fleet_from_frame
+    from rulbook.data import fleet_from_frame, sources
 
     tests = args.test or []
     if bool(tests) != (args.test_rul is not None):
@@ -172,13 +191,14 @@ def _own_fleet(args: argparse.Namespace, files: Sequence[str], thresholds: tuple
     for option, value in (("--test-fraction", args.test_fraction), ("--test-seed", args.test_seed)):
         if tests and value is not None:
             raise InputError(f"{option} is {value}, and --test names the test machines: give one of the two.")
-    name = args.name if args.name is not None else _called(files[0])
-    if not name.strip() or name in DATASETS or Path(name).name != name or name in (".", ".."):
-        raise InputError(f"--name is {shown(name)}: it must be a word, and none of {', '.join(DATASETS)}.")
+    name = args.name if args.name is not None else _called(files[0], sources.names())
+    known = sources.names()
+    if not name.strip() or name in known or Path(name).name != name or name in (".", ".."):
+        raise InputError(f"--name is {shown(name)}: it must be a word, and none of {', '.join(known)}.")
     frame = table_of(files)
     test = None
     for file in tests:
-        _require_file(file)
+        require_file(file)
     if tests:
         test = table_of(tests)
     told: list[warnings.WarningMessage]
@@ -198,8 +218,10 @@ def _own_fleet(args: argparse.Namespace, files: Sequence[str], thresholds: tuple
             window=args.window,
             max_rul=args.cap,
             thresholds=thresholds,
+            time_unit=None if args.cycle is None else time_word(args.cycle),
+            health=measured_in(frame, args.health, args.health_classes),
         )
-        unit = args.time_unit if args.time_unit is not None else time_word(fleet.columns)
+        unit = args.time_unit if args.time_unit is not None else time_word(fleet.columns.cycle)
         fleet = replace(fleet, horizon=replace(fleet.horizon, time_unit=unit))
     for warning in told:
         if text := _unsaid(str(warning.message), fleet):
@@ -207,25 +229,25 @@ def _own_fleet(args: argparse.Namespace, files: Sequence[str], thresholds: tuple
     return fleet
 
 
-def _called(file: str) -> str:
+def _called(file: str, known: Sequence[str]) -> str:
     """The name of a fleet by its file; a file that is called like a data set keeps its ending."""
     path = Path(file)
     stem = path.name.split(".")[0] or path.name
-    return path.name if stem in DATASETS and path.name not in DATASETS else stem
+    return path.name if stem in known else stem
 
 
 def _unsaid(text: str, fleet: Fleet) -> str:
     """A warning of the fleet without what the first look says anyway."""
     taken = f"{fleet.subset}: columns were taken as follows. Name them to have it otherwise.\n{fleet.columns}"
     text = text.replace(taken, "")
-    return "\n".join(line for line in text.splitlines() if line.strip())
+    return said("\n".join(line for line in text.splitlines() if line.strip()))
 
 
-def time_word(columns: Columns) -> str:
+def time_word(cycle: str | int) -> str:
     """What a row counts, by the column that counts it: ``operating_day`` makes ``operating day``."""
     from rulbook.data.columns import meaning
 
-    label = str(columns.cycle)
+    label = str(cycle)
     word = re.sub(r"[\s_]+", " ", label).strip().lower()
     word = word.removesuffix(" nr").removesuffix(" no").removesuffix(" number").removesuffix(" id")
     word = word[:-1] if word.endswith("s") and not word.endswith("ss") else word
@@ -257,7 +279,7 @@ def table_of(files: Sequence[str]) -> pd.DataFrame:
     return tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
 
 
-def read_machines(files: Sequence[str], columns: Columns | Sequence[str]) -> pd.DataFrame:
+def read_machines(files: Sequence[str], columns: Columns | Sequence[str], also: Sequence[str] = ()) -> pd.DataFrame:
     """Rows of machines from files, under the names inside the model that they are meant for.
 
     Raises:
@@ -268,9 +290,10 @@ def read_machines(files: Sequence[str], columns: Columns | Sequence[str]) -> pd.
     from rulbook.data import Columns, read_table
 
     for file in files:
-        _require_file(file)
+        require_file(file)
     tables = [read_table(file, columns=columns) for file in files]
     wanted = list(columns.names) if isinstance(columns, Columns) else ["unit", "cycle", *columns]
+    wanted += [name for name in also if all(name in table.columns for table in tables)]
     if len(tables) == 1:
         return tables[0]
     kinds = {str(table["unit"].dtype.kind) for table in tables}
@@ -289,7 +312,7 @@ def rul_of(file: str) -> Any:
     from rulbook.data.fleet import is_number
     from rulbook.data.textfiles import rul_vector
 
-    _require_file(file)
+    require_file(file)
     data = Path(file).read_bytes()
     words = data.decode("utf-8-sig", errors="replace").split()
     if not words:
@@ -321,8 +344,19 @@ def _thresholds(given: str | None) -> tuple[float, float] | None:
     return upper, lower
 
 
+def measured_in(frame: pd.DataFrame, column: str | None, classes: str | None) -> Any:
+    """The health class that a column holds, with its classes where they are given."""
+    from rulbook.horizon import MeasuredHealth
+
+    if classes is None:
+        return _label(frame, column)
+    if column is None:
+        raise InputError(f"--health-classes is {shown(classes)}: it goes with --health, which names the column.")
+    return MeasuredHealth(column, tuple(part.strip() for part in classes.split(",")))
+
+
 def _require_cap(horizon: Horizon) -> None:
-    if horizon.max_rul < horizon.thresholds[0]:
+    if horizon.thresholds is not None and horizon.max_rul < horizon.thresholds[0]:
         raise InputError(
             f"--cap is {horizon.max_rul:g}, but a machine is normal above {horizon.thresholds[0]:g} (--thresholds): "
             "the cap must not lie below."

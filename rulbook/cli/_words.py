@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from rulbook.errors import InputError
 from rulbook.files import one_line
 
-__all__ = ["counted", "in_words_of_the_shell", "lower_first", "say"]
+__all__ = ["counted", "in_words_of_the_shell", "lower_first", "said", "say"]
 
 _LONGEST_LINE = 1000
 # Arguments of rulbook.data that options stand for.
@@ -26,6 +26,7 @@ _OPTIONS = {
     "max_rul": "--cap",
     "thresholds": "--thresholds",
     "time_unit": "--time-unit",
+    "health": "--health",
 }
 
 
@@ -53,12 +54,15 @@ def in_words_of_the_shell(files: Sequence[str], test: Sequence[str] = ()) -> Ite
     try:
         yield
     except InputError as error:
-        raise type(error)(_said(str(error), files, test)) from error
+        raise type(error)(said(str(error), files, test)) from error
 
 
-def _said(text: str, files: Sequence[str], test: Sequence[str]) -> str:
+def said(text: str, files: Sequence[str] = (), test: Sequence[str] = ()) -> str:
+    """A message of :mod:`rulbook.data` with files and options in the places of its arguments."""
+    text = text.replace("health=MeasuredHealth(column, classes)", "--health-classes")
     place = files[0] if len(files) == 1 else f"the table of {len(files)} files"
-    text = re.sub(r"^(the )?frame\b", place, text)
+    if files:
+        text = re.sub(r"^(the )?frame\b", place, text)
     if test:
         text = re.sub(r"^test\b(?= (holds|has|lacks|is)\b)", test[0], text)
     for name, option in _OPTIONS.items():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from rulbook.cli._arguments import add_root, place
-from rulbook.cli._machines import DATASETS, FILES, Named, add_machines, fleet_of, load, named
+from rulbook.cli._arguments import Command, add_data, add_root, place
+from rulbook.cli._machines import FILES, Named, add_machines, fleet_of, load, named
 from rulbook.errors import InputError
 
 __all__ = ["DETAILS", "SUMMARY", "add_arguments", "run"]
@@ -23,12 +23,9 @@ fetched if they are not here, and checked against their SHA-256.
 {FILES}"""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Command) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
-        "data", nargs="*", help=f"files, or data sets: {', '.join(DATASETS)} (default: a table of NASA's four)"
-    )
-    parser.add_argument("--dataset", metavar="NAME", action="append", help="the same as the name alone")
+    add_data(parser, "files, or data sets: NAMES (default: a table of all that need files)")
     parser.add_argument("--plot", metavar="PNG", help="draw lives, conditions and the sensors that move most")
     add_machines(parser)
     add_root(parser)
@@ -36,10 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the look, and draw it on request."""
+    from rulbook.data import sources
     from rulbook.look import first_look
     from rulbook.runs.run import save_figure
 
-    asked = named(args.data, args.dataset or (), DATASETS[1:])
+    with_files = [name for name, module in sources.modules().items() if hasattr(module, "SHA256")]
+    asked = named(args.data, args.dataset or (), with_files)
     out = place(args.plot, "--plot", keep=asked.files)
     if len(asked.datasets) > 1:
         if out is not None:
@@ -63,19 +62,26 @@ def _table(asked: Named, args: argparse.Namespace) -> None:
     from rulbook.data import Preprocessor, training_windows
 
     print("subset    train  test   cycles  windows  conditions  mean RUL  at cap")
+    horizons = {}
     for subset in asked.datasets:
         fleet = load(subset, args)
-        preprocessor = Preprocessor(sensors=fleet.sensors, settings=fleet.settings).fit(fleet.train)
+        horizons[subset] = horizon = fleet.horizon
+        preprocessor = Preprocessor(
+            sensors=fleet.sensors, settings=fleet.settings, n_conditions=fleet.n_conditions
+        ).fit(fleet.train)
         windows = training_windows(
             preprocessor.transform(fleet.train),
             fleet.train,
-            window=fleet.horizon.window,
-            max_rul=fleet.horizon.max_rul,
-            thresholds=fleet.horizon.thresholds,
+            window=horizon.window,
+            max_rul=horizon.max_rul,
         )
         print(
             f"{subset:8}{fleet.train['unit'].nunique():7}{fleet.test['unit'].nunique():6}{len(fleet.train):9,}"
             f"{len(windows):9,}{len(preprocessor.means_):12}"
             f"{windows.rul.mean():10.1f}{100 * (windows.rul == windows.max_rul).mean():6.0f} %"
         )
-    print(f"Windows of {fleet.horizon.window} cycles; RUL of their last cycle, capped at {fleet.horizon.max_rul:g}.")
+    said = {name: (one.window, one.max_rul, one.time_unit) for name, one in horizons.items()}
+    for window, max_rul, unit in dict.fromkeys(said.values()):
+        whose = [name for name, one in said.items() if one == (window, max_rul, unit)]
+        of = "" if len(whose) == len(said) else f"{', '.join(whose)}: "
+        print(f"{of}Windows of {window} {unit}s; RUL of their last {unit}, capped at {max_rul:g}.")

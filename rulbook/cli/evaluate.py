@@ -7,9 +7,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rulbook._check import shown
-from rulbook.cli._arguments import add_root, checkpoint_of, place
-from rulbook.cli._machines import DATASETS, OWN, Named, fingerprints, load, named, read_machines, rul_of
+from rulbook._check import shown, whole
+from rulbook.cli._arguments import Command, add_data, add_root, checkpoint_of, place
+from rulbook.cli._machines import OWN, Named, fingerprints, load, named, read_machines, rul_of
 from rulbook.cli._words import counted, in_words_of_the_shell
 from rulbook.errors import InputError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rulbook.checkpoint import Checkpoint
     from rulbook.data import Columns
+    from rulbook.data.fleet import CutRange
 
 __all__ = ["DETAILS", "SUMMARY", "add_arguments", "run"]
 
@@ -37,13 +38,10 @@ as run to failure, and each is cut at a random point of its life, as in training
 on gives the test machines of then. Columns are looked for by the names that they had in training."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Command) -> None:
     """Declare the command's arguments."""
     parser.add_argument("checkpoint", metavar="RUN", help="folder of a run, or its best.safetensors")
-    parser.add_argument(
-        "data", nargs="*", help=f"files, or a data set: {', '.join(DATASETS)} (default: the one it was trained on)"
-    )
-    parser.add_argument("--dataset", metavar="NAME", help="the same as the name alone")
+    add_data(parser, "files, or a data set: NAMES (default: the one it was trained on)")
     parser.add_argument(
         "--test-rul", metavar="FILE", help="what each machine had left: a number a line in their order, or a CSV"
     )
@@ -62,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     from rulbook.training import evaluate
 
     file = checkpoint_of(args.checkpoint)
-    asked = named(args.data, [args.dataset] if args.dataset is not None else ())
+    asked = named(args.data, args.dataset or ())
     rul_file = (args.test_rul,) if args.test_rul is not None else ()
     out = place(args.out, keep=(file, *asked.files, *rul_file))
     checkpoint = load_checkpoint(file)
@@ -85,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
         window=horizon.window,
         max_rul=None if args.uncapped else horizon.max_rul,
         thresholds=horizon.thresholds,
+        health=horizon.health,
     )
     result = evaluate(checkpoint.model, windows, max_rul=horizon.max_rul)
     scores = result.scores()
@@ -108,29 +107,26 @@ def _own(
     checkpoint: Checkpoint, asked: Named, args: argparse.Namespace, told: list[str]
 ) -> tuple[pd.DataFrame, NDArray[np.float64]]:
     """The machines of files that the model has not seen, where their life is cut off, and what they had left."""
+    import numpy as np
+
     from rulbook.data import cut_engines, engine_runs, fleet_from_frame
-    from rulbook.data.splits import longest_cut
     from rulbook.look import machine_word
 
-    fitted = checkpoint.preprocessor
+    fitted, horizon = checkpoint.preprocessor, checkpoint.horizon
     names = (*fitted.settings, *fitted.sensors)
-    columns = checkpoint.columns or names
-    table = read_machines(asked.files, columns)
+    health = () if horizon.health is None else (horizon.health.column,)
+    table = read_machines(asked.files, checkpoint.columns or names, health)
+    known: dict[str, Any] = {"unit": "unit", "cycle": "cycle", "horizon": horizon}
+    known |= {"settings": list(fitted.settings), "sensors": list(fitted.sensors)}
     with in_words_of_the_shell(asked.files), warnings.catch_warnings():
         # The columns are known; what there was to say of them was said in training.
         warnings.simplefilter("ignore")
-        known: dict[str, Any] = {
-            "unit": "unit",
-            "cycle": "cycle",
-            "settings": list(fitted.settings),
-            "sensors": list(fitted.sensors),
-        }
         if args.test_rul is not None:
             given = _renamed(rul_of(args.test_rul), checkpoint.columns)
             fleet = fleet_from_frame(table, **known, test=table, test_rul=given)
             return fleet.test, fleet.test_rul
         table = fleet_from_frame(table, **known, test_fraction=0).train
-    seed, seen = _remembered(checkpoint)
+    seed, within, seen = _remembered(checkpoint)
     if seen is None:
         warnings.warn(
             f"{args.checkpoint} does not say which machines it was trained on: all of {asked.files[0]} are taken as "
@@ -138,40 +134,38 @@ def _own(
             stacklevel=2,
         )
     units = engine_runs(table).units
-    new = [hash_ not in (seen or ()) for hash_ in fingerprints(table, names)]
+    new = np.array([one not in (seen or ()) for one in fingerprints(table, names)])
     machine = "engine" if checkpoint.columns is None else machine_word(checkpoint.columns)
-    if not any(new):
+    if not new.any():
         raise InputError(
             f"{asked.files[0]} holds no {machine} that the model was not trained on: give others, or a file of "
             f"{machine}s cut off before failure with --test-rul."
         )
-    horizon = checkpoint.horizon
-    cut, rul = cut_engines(
-        table[table["unit"].isin(units[new])].reset_index(drop=True),
-        seed=seed,
-        cuts=1,
-        shortest=horizon.window,
-        longest_rul=longest_cut(horizon),
-    )
+    unseen = table[table["unit"].isin(units[new])].reset_index(drop=True)
+    cut, rul = cut_engines(unseen, within.keeping(horizon.window), seed=seed, cuts=1)
     told.append(
         f"each cut at a random point of its life, {rul.min():g} to {rul.max():g} {horizon.time_unit}s before its end"
     )
-    if not all(new):
-        told.append(f"{counted(len(new) - sum(new), machine)} that the model was trained on left out")
+    if not new.all():
+        told.append(f"{counted(int((~new).sum()), machine)} that the model was trained on left out")
     return cut, rul
 
 
-def _remembered(checkpoint: Checkpoint) -> tuple[int, frozenset[str] | None]:
-    """The seed of the cuts, and the fingerprints of what was trained on; None if the file does not say."""
+def _remembered(checkpoint: Checkpoint) -> tuple[int, CutRange, frozenset[str] | None]:
+    """How test machines are cut, and the fingerprints of what was trained on; None if the file does not say."""
+    from rulbook.data.fleet import CutRange
+
     data = checkpoint.facts.get("data")
     own = data.get(OWN) if isinstance(data, dict) else None
     if own is None:
-        return 0, None
-    seed = own.get("cut_seed") if isinstance(own, dict) else None
-    seen = own.get("seen") if isinstance(own, dict) else None
-    if not isinstance(seed, int) or seed < 0 or not isinstance(seen, list) or not all(isinstance(s, str) for s in seen):
-        raise InputError(f"the checkpoint says of its fleet {shown(own)}: seed and fingerprints are wanted.")
-    return seed, frozenset(seen)
+        return 0, CutRange(longest_rul=max(1, round(checkpoint.horizon.max_rul))), None
+    try:
+        seed, seen, within = whole("seed", own["seed"], 0), own["seen"], CutRange(**own["cut"])
+        if not isinstance(seen, list) or not all(isinstance(one, str) for one in seen):
+            raise TypeError
+    except (InputError, LookupError, TypeError) as error:
+        raise InputError(f"the checkpoint says of its fleet {shown(own)}: seed, cut and seen are wanted.") from error
+    return seed, within, frozenset(seen)
 
 
 def _renamed(given: Any, columns: Columns | None) -> Any:
@@ -187,9 +181,11 @@ def _dataset(asked: Named, checkpoint: Checkpoint) -> str:
         raise InputError(f"{' and '.join(asked.datasets)} are {len(asked.datasets)} data sets: name one.")
     if asked.datasets:
         return asked.datasets[0]
+    from rulbook.data import sources
+
     data = checkpoint.facts.get("data")
     subset = data.get("subset") if isinstance(data, dict) else None
-    if subset in DATASETS and not (isinstance(data, dict) and OWN in data):
+    if isinstance(subset, str) and subset in sources.names() and not (isinstance(data, dict) and OWN in data):
         return str(subset)
     raise InputError(
         f"the model was trained on {shown(subset)}, a fleet of your own, and there is no file here with its test "

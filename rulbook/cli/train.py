@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rulbook.cli._arguments import Command, add_root, add_settings, place
-from rulbook.cli._machines import DATASETS, FILES, OWN, add_machines, fingerprints, fleet_of, named
+from rulbook.cli._arguments import Command, add_data, add_root, add_settings, place
+from rulbook.cli._machines import FILES, OWN, add_machines, fingerprints, fleet_of, named
 from rulbook.cli._words import counted, say
 from rulbook.errors import InputError
 from rulbook.files import one_line
@@ -37,15 +37,12 @@ learning_curves.png, test_engines.png and, last of all, record.json. Stopped at 
 
 def add_arguments(parser: Command) -> None:
     """Declare the command's arguments."""
-    parser.add_argument(
-        "data", nargs="*", help=f"files, or a data set: {', '.join(DATASETS)} (default demo, made here, no download)"
-    )
-    parser.add_argument("--dataset", metavar="NAME", help="the same as the name alone")
     parser.add_argument("--out", metavar="FOLDER", help="the run's folder (default runs/DATA-METHOD-PRESET-SEED)")
     parser.add_argument("--resume", action="store_true", help="go on with the same run in that folder")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     add_machines(parser)
     parser.later = lambda: _add_rest(parser)
+    add_data(parser, "files, or a data set: NAMES (default demo, made here, no download)")
 
 
 def _add_rest(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
     given = {setting.name: setting.read(getattr(args, setting.name)) for setting in settings_of(TrainingConfig)}
     config = TrainingConfig(**given)
-    asked = named(args.data, [args.dataset] if args.dataset is not None else (), ("demo",))
+    asked = named(args.data, args.dataset or (), ("demo",))
     if len(asked.datasets) > 1:
         raise InputError(f"{' and '.join(asked.datasets)} are {len(asked.datasets)} data sets: a run has one.")
     out = place(args.out)
@@ -101,6 +98,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _remembering(data: Prepared, fleet: Fleet, seed: int) -> Prepared:
-    """The same data, which say what a later ``rulbook evaluate`` needs: the machines seen, the seed of the cuts."""
+    """The same data, which say what a later ``rulbook evaluate`` needs: the machines seen, the cuts."""
     seen = fingerprints(fleet.train, (*fleet.settings, *fleet.sensors))
-    return replace(data, settings={**data.settings, OWN: {"cut_seed": seed, "seen": seen}})
+    return replace(data, settings={**data.settings, OWN: {"seed": seed, "cut": asdict(fleet.cut), "seen": seen}})

@@ -43,6 +43,7 @@ from tqdm.auto import tqdm
 
 from rulbook import _worker
 from rulbook._check import existing_file, one_of, shown, whole
+from rulbook.data import sources
 from rulbook.errors import InputError
 from rulbook.files import one_line, sentence_of
 from rulbook.runs.record import RecordError, read_record
@@ -52,7 +53,6 @@ from rulbook.training import TrainingConfig
 
 __all__ = ["PlannedRun", "SweepError", "plan", "read_sweep", "run_sweep"]
 
-_DATASETS = ("demo", "FD001", "FD002", "FD003", "FD004")
 _SPLITS = ("engines", "windows")
 # One thread each: networks this small gain nothing from a second. And glibc gives each large block of memory back to
 # the system, to ask for it again in the next step: if it keeps them, a step is faster (benchmarks/step_memory.py).
@@ -172,7 +172,7 @@ def _multiplied(grid: dict[str, Any]) -> Iterator[PlannedRun]:
 
 def _reader(axis: str, settings: dict[str, Setting]) -> Callable[[Any], Any]:
     """How an entry of an axis is read: one of the names that are known, or as the setting of that name has it."""
-    known = {"datasets": _DATASETS, "splits": _SPLITS}.get(axis)
+    known = {"datasets": sources.names(), "splits": _SPLITS}.get(axis)
     if known is not None:
         return lambda value: one_of(axis, value, known)
     setting = settings[_AXES[axis]]
@@ -373,7 +373,7 @@ def _work(run: PlannedRun, folder: str, root: str | None, verify: bool) -> dict[
     """One run, in a worker."""
     import torch
 
-    from rulbook.data import demo_fleet, load_cmapss, prepare
+    from rulbook.data import prepare
     from rulbook.runs.run import run_experiment
 
     torch.set_num_threads(1)
@@ -381,6 +381,6 @@ def _work(run: PlannedRun, folder: str, root: str | None, verify: bool) -> dict[
         # Another sweep may have finished it since this one looked.
         if (record := finished_record(run, folder)) is not None:
             return record
-        fleet = demo_fleet() if run.dataset == "demo" else load_cmapss(run.dataset, root, verify=verify)
+        fleet = sources.load(run.dataset, root, verify=verify)
         data = prepare(fleet, split=run.split, seed=run.config.seed)
         return run_experiment(data, run.config, kept or folder, resume=True, progress=False)

@@ -242,6 +242,7 @@ class _Run(ResumableRun):
             initial_rul=mean_rul,
             max_rul=horizon.max_rul,
             thresholds=horizon.thresholds,
+            n_classes=len(horizon.classes),
         ).to(self.device)
         self.balancer: Balancer = self.method.make_balancer().to(self.device)
         self.average = AveragedModel(self.model, multi_avg_fn=_ramped_average(config.ema_decay), use_buffers=True)

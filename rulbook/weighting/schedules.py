@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rulbook._check import Array, above, at_least, flat
+from rulbook.horizon import MAX_RUL
 from rulbook.reference import failure_weights
 
 __all__ = ["CONSTRAINTS", "SCHEDULES", "Schedule", "broken_constraints"]
@@ -54,7 +55,7 @@ class Schedule:
     own_parameters: tuple[str, ...]
     of_nearness: Callable[[Array, float], Array]
 
-    def __call__(self, rul: ArrayLike, max_rul: float = 125.0, w_max: float = 2.0) -> Array:
+    def __call__(self, rul: ArrayLike, max_rul: float = MAX_RUL, w_max: float = 2.0) -> Array:
         """Weights for ``rul`` in cycles, shape (B,)."""
         above("max_rul", max_rul, 0)
         at_least("w_max", w_max, 1)
@@ -90,7 +91,7 @@ CONSTRAINTS: dict[str, str] = {
 """What section 14.2 asks of a schedule, in the order in which it asks."""
 
 
-def broken_constraints(schedule: Schedule, max_rul: float = 125.0, w_max: float = 2.0) -> list[str]:
+def broken_constraints(schedule: Schedule, max_rul: float = MAX_RUL, w_max: float = 2.0) -> list[str]:
     """The names in :data:`CONSTRAINTS` that ``schedule`` breaks, found by evaluating it, not by its name.
 
     Args:
