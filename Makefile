@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Tools run as modules: their scripts remember where .venv was made, and a folder that was moved is elsewhere. Two have no `-m`.
 JUPYTER_BOOK := $(BIN)/python -c 'from jupyter_book.cli.main import main; main()'
 JUPYTER_EXECUTE := $(BIN)/python -c 'from nbclient.cli import main; main()'
-CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md book/results.md notebooks/[0-9]*.ipynb))))
+CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md book/results.md book/your-own-fleet.md notebooks/[0-9]*.ipynb))))
 PACKAGE := $(shell find rulbook -name '*.py' -o -name '*.js' -o -name '*.css')
 RESULTS := $(wildcard book/results/*.csv book/results/*.json)
 ASSETS := $(shell find book/assets book/templates -type f)

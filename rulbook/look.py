@@ -117,6 +117,8 @@ class FirstLook:
         if not len(left):
             return f"no test {self.machine}s"
         machines = _counted(len(left), f"test {self.machine}")
+        if left.min() == left.max():
+            return f"{machines}, cut off {_counted(int(left.min()), unit)} before failure"
         return f"{machines}, cut off {left.min():g} to {left.max():g} {unit}s before failure"
 
     @property

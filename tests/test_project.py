@@ -22,6 +22,8 @@ from rulbook.reference import amnl_weighted_mse
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHAPTERS = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+UNNUMBERED = {"results", "your-own-fleet"}
+"""Pages with a notebook that are no chapter."""
 CODE_WIDTH = 88
 """Characters of code that fit the measure of a page at 1280 pixels."""
 
@@ -106,7 +108,8 @@ def test_the_readme_names_every_extra_and_every_chapter():
     for name in PROJECT["project"]["optional-dependencies"]:
         assert f"[{name}]" in readme or f"`{name}`" in readme, f"README.md leaves out the extra {name}."
     written = readme.split("Written so far are chapters ")[1].split(", each")[0]
-    assert re.findall(r"(\d+) \(", written) == [book.stem.split("-")[0] for book in NOTEBOOKS if book.stem != "results"]
+    chapters = [book.stem.split("-")[0] for book in NOTEBOOKS if book.stem not in UNNUMBERED]
+    assert re.findall(r"(\d+) \(", written) == chapters
     assert "](book/teaching.md)" in readme
 
 
@@ -171,7 +174,7 @@ def test_headings_carry_the_number_of_the_chapter(notebook):
     prose = re.sub(r"^```.*?^```", "", prose, flags=re.DOTALL | re.MULTILINE)
     titles = re.findall(r"^# (\S+)", prose, re.MULTILINE)
     assert len(titles) == 1
-    if notebook.stem == "results":
+    if notebook.stem in UNNUMBERED:
         return
     number = str(int(notebook.stem.split("-")[0]))
     assert titles == [number]
@@ -182,7 +185,7 @@ def test_headings_carry_the_number_of_the_chapter(notebook):
 def test_the_contents_list_every_chapter():
     toc = read("_toc.yml")
     assert set(re.findall(r"file: notebooks/([\w-]+)$", toc, re.MULTILINE)) == {book.stem for book in NOTEBOOKS}
-    assert {text.stem for text in (ROOT / "book").glob("[0-9]*.md")} | {"results"} == {book.stem for book in NOTEBOOKS}
+    assert {text.stem for text in (ROOT / "book").glob("[0-9]*.md")} | UNNUMBERED == {book.stem for book in NOTEBOOKS}
 
 
 # What the pages say
