@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rulbook._needs import needed
+from rulbook._words import counted, plural
 from rulbook.data import Columns, Fleet, Preprocessor, Windows, engine_runs, training_windows
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ __all__ = ["FirstLook", "first_look", "machine_word"]
 # A model learns little from a cap that is nearly always on, or hardly ever.
 _MOSTLY_AT_CAP, _HARDLY_AT_CAP = 0.8, 0.01
 _MOST_DRAWN, _SENSORS_DRAWN = 6, 4
+_WIDTH = 80
 
 
 def machine_word(columns: Columns) -> str:
@@ -81,8 +84,8 @@ class FirstLook:
         """How many machines there are, and how long they lived, in a sentence."""
         unit, lives = self.fleet.horizon.time_unit, self.lives
         return (
-            f"{_counted(len(lives), self.machine)} run to failure, {_counted(int(lives.sum()), unit)}; "
-            f"lives of {lives.min():,} to {lives.max():,} {unit}s, median {np.median(lives):,.0f}"
+            f"{counted(len(lives), self.machine)} run to failure, {counted(int(lives.sum()), unit)}; "
+            f"lives of {lives.min():,} to {lives.max():,} {plural(unit)}, median {np.median(lives):,.0f}"
         )
 
     @property
@@ -92,7 +95,7 @@ class FirstLook:
         told = ", ".join(fitted.telling_)
         looks = [f"{name} {_look(fitted.evidence_[name])}" for name in fitted.settings if name not in fitted.telling_]
         why = [f"told by {told}"] if told else [] if looks else ["no setting is given"]
-        return f"{_counted(fitted.n_conditions_, 'operating condition')}: {'; '.join([*why, *looks])}"
+        return f"{counted(fitted.n_conditions_, 'operating condition')}: {'; '.join([*why, *looks])}"
 
     @property
     def horizon_told(self) -> str:
@@ -102,10 +105,10 @@ class FirstLook:
             by = f"health as measured in column {horizon.health.column if horizon.health else ''}"
         else:
             upper, lower = horizon.thresholds
-            by = f"normal above {upper:g} {unit}s left, critical up to {lower:g}"
+            by = f"normal above {upper:g} {plural(unit)} left, critical up to {lower:g}"
         shares = ", ".join(f"{name} {_percent(share)}" for name, share in self.shares.items())
         return (
-            f"window of {_counted(horizon.window, unit)}, labels capped at {horizon.max_rul:g} {unit}s "
+            f"window of {counted(horizon.window, unit)}, labels capped at {horizon.max_rul:g} {plural(unit)} "
             f"({_percent(self.at_cap)} of {len(self.windows):,} windows are at the cap)\n"
             f"{by}: {shares} of the windows"
         )
@@ -115,11 +118,11 @@ class FirstLook:
         """How many test machines there are, and where their life was cut off."""
         left, unit = self.fleet.test_rul, self.fleet.horizon.time_unit
         if not len(left):
-            return f"no test {self.machine}s"
-        machines = _counted(len(left), f"test {self.machine}")
+            return f"no test {plural(self.machine)}"
+        machines = counted(len(left), f"test {self.machine}")
         if left.min() == left.max():
-            return f"{machines}, cut off {_counted(int(left.min()), unit)} before failure"
-        return f"{machines}, cut off {left.min():g} to {left.max():g} {unit}s before failure"
+            return f"{machines}, cut off {counted(int(left.min()), unit)} before failure"
+        return f"{machines}, cut off {left.min():g} to {left.max():g} {plural(unit)} before failure"
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -139,7 +142,7 @@ class FirstLook:
         short = int((self.lives < horizon.window).sum())
         if short:
             doubts.append(
-                f"{short} of {len(self.lives)} lives are shorter than the window of {_counted(horizon.window, unit)}: "
+                f"{short} of {len(self.lives)} lives are shorter than the window of {counted(horizon.window, unit)}: "
                 f"such a {self.machine} gives one window, at its failure."
             )
         rare = [name for name, share in self.shares.items() if share < 0.01]
@@ -153,7 +156,11 @@ class FirstLook:
         if self.constant:
             lines.append(f"  constant:  {', '.join(self.constant)} (a sensor that says nothing)")
         lines += [self.lives_told, self.conditions_told, *self.horizon_told.splitlines(), self.test_told]
-        return "\n".join([*lines, *(f"look again: {doubt}" for doubt in self.doubts)])
+        lines += [f"look again: {doubt}" for doubt in self.doubts]
+        # A list of many sensors goes on under its first.
+        return "\n".join(
+            textwrap.fill(line, _WIDTH, subsequent_indent=" " * (13 if line.startswith("  ") else 4)) for line in lines
+        )
 
     def plot(self) -> Figure:
         """Lives, operating conditions, and the four sensors that move most towards failure."""
@@ -183,9 +190,9 @@ class FirstLook:
         axes.axhline(horizon.window, color=ACCENT, linewidth=1.2, label="one window")
         axes.set(
             xlabel=f"{self.machine}, by length of life",
-            ylabel=f"life ({horizon.time_unit}s)",
+            ylabel=f"life ({plural(horizon.time_unit)})",
             ylim=(0, 1.4 * ordered.max()),
-            title=f"Lives of {ordered.min():,} to {ordered.max():,} {horizon.time_unit}s",
+            title=f"Lives of {ordered.min():,} to {ordered.max():,} {plural(horizon.time_unit)}",
         )
         axes.legend(loc="upper left", fontsize="small", ncols=3, handlelength=1.2, columnspacing=1.0)
 
@@ -194,7 +201,7 @@ class FirstLook:
 
         fitted, table = self.preprocessor, self.fleet.train
         count = fitted.n_conditions_
-        title = _counted(count, "operating condition")
+        title = counted(count, "operating condition")
         # Those that tell conditions apart first: two of them make the picture.
         names = [*fitted.telling_, *(name for name in fitted.settings if name not in fitted.telling_)][:2]
         if not names:
@@ -234,10 +241,10 @@ class FirstLook:
                 rows = slice(runs.first[machine], runs.last[machine] + 1)
                 smooth = pd.Series(column[rows]).rolling(max(1, runs.length[machine] // 20), min_periods=1).mean()
                 axes.plot(left[rows], smooth, color=OTHERS[number % len(OTHERS)], linewidth=1.0, alpha=0.9)
-            axes.set(title=_short(name), xlabel=f"{self.fleet.horizon.time_unit}s left")
+            axes.set(title=_short(name), xlabel=f"{plural(self.fleet.horizon.time_unit)} left")
         grid[0].invert_xaxis()
         grid[0].set_ylabel("z-score, smoothed")
-        drawn = _counted(len(machines), self.machine)
+        drawn = counted(len(machines), self.machine)
         figure.suptitle(
             f"The sensors that move most towards failure, within a condition; {drawn} drawn",
             fontsize="medium",
@@ -301,10 +308,6 @@ def _drawn(rows: int, most: int) -> NDArray[np.int64]:
 
 def _look(evidence: str) -> str:
     return evidence if evidence.startswith(("varies", "has")) else f"is {evidence}"
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def _percent(share: float) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rulbook.data import Columns, Fleet, Horizon
 
 __all__ = [
+    "OTHERWISE",
     "OWN",
     "Named",
     "add_machines",
@@ -40,6 +41,11 @@ FILES = """\
 A file is a CSV with a line of names (commas, semicolons, tabs or blanks between them), Parquet, or text in
 NASA's layout; either packed by gzip if you like. One row for each machine and unit of time, from new to
 failure. Several files are put together: all of them need the same columns."""
+
+
+OTHERWISE = """\
+to have it otherwise: --unit, --cycle, --settings, --sensors, --health, --test,
+    --window, --cap, --thresholds, --time-unit"""
 
 
 @dataclass(frozen=True)

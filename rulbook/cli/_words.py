@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from rulbook.errors import InputError
 from rulbook.files import one_line
 
-__all__ = ["counted", "in_words_of_the_shell", "lower_first", "said", "say"]
+__all__ = ["in_words_of_the_shell", "lower_first", "said", "say"]
 
 _LONGEST_LINE = 1000
 # Arguments of rulbook.data that options stand for.
@@ -36,11 +36,6 @@ def say(line: str) -> None:
     text = text if len(text) <= _LONGEST_LINE else f"{text[: _LONGEST_LINE - 1]}…"
     with suppress(OSError):
         print(text, file=sys.stderr)
-
-
-def counted(number: int, word: str) -> str:
-    """``1 pump``, ``1,200 pumps``."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def lower_first(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rulbook.cli._arguments import Command, add_data, add_root, place
-from rulbook.cli._machines import FILES, Named, add_machines, fleet_of, load, named
+from rulbook.cli._machines import FILES, OTHERWISE, Named, add_machines, fleet_of, load, named
 from rulbook.errors import InputError
 
 __all__ = ["DETAILS", "SUMMARY", "add_arguments", "run"]
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     look = first_look(fleet_of(args, asked))
     print(look)
     if asked.files:
-        print("To have it otherwise: --unit, --cycle, --settings, --sensors, --cap, --thresholds, --window, --test")
+        print(OTHERWISE)
     if out is not None:
         save_figure(look.plot(), out)
         print(f"picture: {out}")

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rulbook._check import shown, whole
+from rulbook._words import counted, plural
 from rulbook.cli._arguments import Command, add_data, add_root, checkpoint_of, place
 from rulbook.cli._machines import OWN, Named, fingerprints, load, named, read_machines, rul_of
-from rulbook.cli._words import counted, in_words_of_the_shell
+from rulbook.cli._words import in_words_of_the_shell
 from rulbook.errors import InputError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     for line in told:
         print(line)
     print(
-        f"RMSE             {scores['rmse']:8.2f} {unit}s\n"
+        f"RMSE             {scores['rmse']:8.2f} {plural(unit)}\n"
         f"NASA score       {scores['nasa_score']:8.1f}\n"
         f"health accuracy  {scores['health_accuracy']:8.3f}\n"
         f"health macro-F1  {scores['health_macro_f1']:8.3f}\n"
@@ -139,12 +140,13 @@ def _own(
     if not new.any():
         raise InputError(
             f"{asked.files[0]} holds no {machine} that the model was not trained on: give others, or a file of "
-            f"{machine}s cut off before failure with --test-rul."
+            f"{plural(machine)} cut off before failure with --test-rul."
         )
     unseen = table[table["unit"].isin(units[new])].reset_index(drop=True)
     cut, rul = cut_engines(unseen, within.keeping(horizon.window), seed=seed, cuts=1)
     told.append(
-        f"each cut at a random point of its life, {rul.min():g} to {rul.max():g} {horizon.time_unit}s before its end"
+        f"each cut at a random point of its life, {rul.min():g} to {rul.max():g} {plural(horizon.time_unit)} before "
+        "its end"
     )
     if not new.all():
         told.append(f"{counted(int((~new).sum()), machine)} that the model was trained on left out")

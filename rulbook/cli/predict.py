@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from rulbook._words import counted, plural
 from rulbook.cli._arguments import checkpoint_of, place
 from rulbook.cli._machines import read_machines
-from rulbook.cli._words import counted
 from rulbook.files import write_atomically
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         write_atomically(out, text)
         machine = "engine" if columns is None else machine_word(columns)
         unit = checkpoint.horizon.time_unit
-        rul = "" if unit == "cycle" else f", RUL in {unit}s,"
+        rul = "" if unit == "cycle" else f", RUL in {plural(unit)},"
         print(f"{len(table)} predictions for {counted(machines, machine)}{rul} written to {out}")
     return 0
 

@@ -7,9 +7,10 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rulbook._words import counted, plural
 from rulbook.cli._arguments import Command, add_data, add_root, add_settings, place
-from rulbook.cli._machines import FILES, OWN, add_machines, fingerprints, fleet_of, named
-from rulbook.cli._words import counted, say
+from rulbook.cli._machines import FILES, OTHERWISE, OWN, add_machines, fingerprints, fleet_of, named
+from rulbook.cli._words import say
 from rulbook.errors import InputError
 from rulbook.files import one_line
 
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--out {str(folder)!r} holds a finished run: give another folder.")
     print(first_look(fleet))
     if asked.files:
-        print("To have it otherwise: --unit, --cycle, --settings, --sensors, --cap, --thresholds, --window, --test")
+        print(OTHERWISE)
     data = prepare(fleet, seed=args.seed)
     if asked.files:
         data = _remembering(data, fleet, args.test_seed or 0)
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     )
     if test:
         print(
-            f"test: RMSE {test['rmse']:.2f} {unit}s, NASA score {test['nasa_score']:.0f} over "
+            f"test: RMSE {test['rmse']:.2f} {plural(unit)}, NASA score {test['nasa_score']:.0f} over "
             f"{counted(record['data']['windows']['test'], machine)}, health macro-F1 {test['health_macro_f1']:.3f}"
         )
     else:

@@ -75,7 +75,7 @@ def test_the_look_says_what_was_taken_as_what_and_what_there_is_to_learn_from(tm
     command = ["data", file, "--unit", "pump_id", "--cycle", "Operating day", *HORIZON, "--plot", str(picture)]
     assert main(command) == 0
     told = capsys.readouterr()
-    lines = told.out.splitlines()
+    lines = told.out.replace("\n    ", " ").splitlines()
     lives = table.groupby("pump_id").size()
     fleet = fleet_from_frame(
         table, unit="pump_id", cycle="Operating day", window=10, max_rul=45, thresholds=(30, 12), settings=[]
@@ -108,7 +108,7 @@ def test_the_look_says_what_was_taken_as_what_and_what_there_is_to_learn_from(tm
     ) in lines
     left = fleet.test_rul
     assert f"2 test pumps, cut off {left.min():g} to {left.max():g} operating days before failure" in lines
-    assert any(line.startswith("To have it otherwise: --unit, --cycle, --settings") for line in lines)
+    assert any(line.startswith("to have it otherwise: --unit, --cycle, --settings") for line in lines)
     assert picture.read_bytes().startswith(b"\x89PNG")
     # What is printed is not warned of a second time; what is not printed is.
     assert told.err.splitlines() == [
