@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rulbook.checkpoint import Checkpoint
-from rulbook.prediction import BROKEN
+from rulbook.inference import BROKEN
 
 __all__ = ["Deployed", "save_onnx"]
 
@@ -17,7 +17,7 @@ __all__ = ["Deployed", "save_onnx"]
 class Deployed(nn.Module):
     """Normalisation, network and clamp of a checkpoint in one module, in evaluation mode.
 
-    What :func:`rulbook.prediction.predict` refuses with a sentence, a graph cannot. A window with a reading, a z-score
+    What :func:`rulbook.inference.predict` refuses with a sentence, a graph cannot. A window with a reading, a z-score
     or an answer that is out of range gets NaN for its RUL *and* for all its probabilities, never a class.
 
     Args:

@@ -73,7 +73,10 @@ class MeasuredHealth:
         """
         if not isinstance(values, Mapping) or set(values) != {"column", "classes"}:
             raise InputError(f"health is {shown(values)}: it must hold classes, column.")
-        return cls(**values)
+        column, classes = values["column"], values["classes"]
+        if not isinstance(column, str) or not isinstance(classes, (list, tuple)):
+            raise InputError(f"health is {shown(values)}: it must hold a name, column, and a list of names, classes.")
+        return cls(column, tuple(classes))
 
 
 @dataclass(frozen=True)

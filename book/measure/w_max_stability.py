@@ -25,6 +25,7 @@ from rulbook.losses import task_losses
 from rulbook.model import DualTaskModel
 from rulbook.reference import failure_weights
 from rulbook.training import evaluate
+from rulbook.weighting.samples import Linear
 
 CEILINGS = (1.0, 2.0, 3.0, 5.0, 10.0)
 LOOKS = (100, 200, 300)
@@ -73,7 +74,7 @@ def network(data: Prepared, w_max: float, seed: int, batch_size: int = 256) -> d
             x, target_rul, target_health = data.train.tensors(index)
             rul, health_logits = model.train()(x)
             rul.retain_grad()
-            losses = task_losses(rul, health_logits, target_rul, target_health, w_max=w_max)
+            losses = task_losses(rul, health_logits, target_rul, target_health, samples=Linear(w_max))
             optimizer.zero_grad()
             (0.5 * losses.sum()).backward()
             optimizer.step()

@@ -82,7 +82,8 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     from rulbook.runs.settings import settings_of
     from rulbook.training import TrainingConfig
 
-    named = {"method": ", ".join(METHODS), "preset": ", ".join(PRESETS)}
+    methods = "; ".join(f"{name} ({method.label})" for name, method in METHODS.items())
+    named = {"method": methods, "preset": ", ".join(PRESETS)}
     groups = {name: title for title, names in _GROUPS.items() for name in names}
     made = {title: parser.add_argument_group(title) for title in _GROUPS}
     for setting in settings_of(TrainingConfig):

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the look, and draw it on request."""
     from rulbook.data import sources
     from rulbook.look import first_look
-    from rulbook.runs.run import save_figure
+    from rulbook.runs.plots import save_figure
 
     with_files = [name for name, module in sources.modules().items() if hasattr(module, "SHA256")]
     asked = named(args.data, args.dataset or (), with_files)

@@ -56,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from rulbook.checkpoint import load_checkpoint
     from rulbook.data import last_windows
     from rulbook.look import machine_word
-    from rulbook.runs.plots import predicted_against_true
-    from rulbook.runs.run import save_figure
+    from rulbook.runs.plots import predicted_against_true, save_figure
     from rulbook.training import evaluate
 
     file = checkpoint_of(args.checkpoint)

@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, predict, write."""
     from rulbook.checkpoint import load_checkpoint
+    from rulbook.inference import predict
     from rulbook.look import machine_word
-    from rulbook.prediction import predict
 
     file = checkpoint_of(args.checkpoint)
     out = place(args.out, keep=(file, *args.files))

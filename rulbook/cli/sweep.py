@@ -75,7 +75,7 @@ def _plan(runs: list[PlannedRun], out: Path) -> int:
             continue
         epochs = epochs_done(run, out)
         state = "finished" if record else f"epoch {epochs}" if epochs else "to do"
-        result = f"   test RMSE {record['test']['rmse']:.2f}" if record else ""
+        result = f"   test RMSE {record.test.rmse:.2f}" if record and record.test else ""
         print(f"{run.name:{width}}  {state}{result}")
     for line in damaged:
         say(f"rulbook sweep: {line}")

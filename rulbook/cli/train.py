@@ -32,8 +32,9 @@ epoch; the test machines choose nothing.
 {FILES}
 
 Leaves in the run's folder: best.safetensors (the model), state.safetensors (to go on), history.csv,
-learning_curves.png, test_engines.png and, last of all, record.json. Stopped at any moment, it goes on with
---resume and ends with the same weights; so does a finished run with more --epochs."""
+predictions.csv (of the test engines), learning_curves.png, test_engines.png and, last of all, record.json.
+Stopped at any moment, it goes on with --resume and ends with the same weights; so does a finished run with
+more --epochs."""
 
 
 def add_arguments(parser: Command) -> None:
@@ -55,12 +56,12 @@ def run(args: argparse.Namespace) -> int:
     """Say what there is to train on, train, and say what came of it."""
     from rulbook.data import prepare
     from rulbook.look import first_look, machine_word
-    from rulbook.runs.run import run_experiment
+    from rulbook.runs.run import run as do
     from rulbook.runs.settings import settings_of
     from rulbook.training import TrainingConfig
 
     given = {setting.name: setting.read(getattr(args, setting.name)) for setting in settings_of(TrainingConfig)}
-    config = TrainingConfig(**given)
+    config = TrainingConfig.from_dict(given)
     asked = named(args.data, args.dataset or (), ("demo",))
     if len(asked.datasets) > 1:
         raise InputError(f"{' and '.join(asked.datasets)} are {len(asked.datasets)} data sets: a run has one.")
@@ -77,23 +78,23 @@ def run(args: argparse.Namespace) -> int:
         data = _remembering(data, fleet, args.test_seed or 0)
     if args.resume and not any((folder / file).exists() for file in ("state.safetensors", "record.json")):
         say(f"rulbook train: there is no run in {str(folder)!r} to go on with: it starts from the beginning.")
-    record = run_experiment(data, config, folder, resume=args.resume, progress=not args.quiet)
+    record = do(data, config, folder, resume=args.resume, progress=not args.quiet)
     machine, unit = machine_word(fleet.columns), fleet.horizon.time_unit
-    test = record["test"]
-    validating = counted(len(record["data"]["validation_units"]), f"validation {machine}")
+    validating = counted(len(data.validation_units), f"validation {machine}")
     print(
-        f"{fleet.subset}, {args.method}, {args.preset}, seed {args.seed}: epoch {record['selected_epoch']} of "
-        f"{record['epochs']}, chosen by {validating}"
+        f"{fleet.subset}, {args.method}, {args.preset}, seed {args.seed}: epoch {record.selected_epoch} of "
+        f"{record.epochs}, chosen by {validating}"
     )
-    if test:
+    if record.test is not None:
+        score = "beyond any number" if record.test.nasa_score is None else f"{record.test.nasa_score:.0f}"
         print(
-            f"test: RMSE {test['rmse']:.2f} {plural(unit)}, NASA score {test['nasa_score']:.0f} over "
-            f"{counted(record['data']['windows']['test'], machine)}, health macro-F1 {test['health_macro_f1']:.3f}"
+            f"test: RMSE {record.test.rmse:.2f} {plural(unit)}, NASA score {score} over "
+            f"{counted(len(data.test), machine)}, health macro-F1 {record.test.health_macro_f1:.3f}"
         )
-    else:
+    elif not len(data.test):
         print(f"test: no {machine} was held out, so that nothing is scored")
     print(f"kept in {folder}/")
-    for note, steps in record["notes"].items():
+    for note, steps in record.notes.items():
         print(f"noted in {counted(steps, 'step')}: {one_line(note)}")
     return 0
 

@@ -137,9 +137,10 @@ class Windows:
         with needed():
             import torch
 
+            from rulbook.data.tensors import TensorWindows
+
         index = np.arange(len(self)) if indices is None else _index(indices)
-        rul = torch.from_numpy(self.rul[index].astype(np.float32))
-        return torch.from_numpy(self.gather(index)), rul, torch.from_numpy(self.health[index])
+        return TensorWindows.of(self).batch(torch.as_tensor(index if index.dtype == bool else index.astype(np.int64)))
 
 
 def all_windows(

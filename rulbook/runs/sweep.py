@@ -33,7 +33,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import product
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -41,15 +41,15 @@ from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
-from rulbook import _worker
 from rulbook._check import existing_file, one_of, shown, whole
 from rulbook.data import sources
 from rulbook.errors import InputError
 from rulbook.files import one_line, sentence_of
-from rulbook.runs.record import RecordError, read_record
-from rulbook.training.run_folder import RunFolder, RunInUseError, held
+from rulbook.runs import _worker
+from rulbook.runs.record import Record, RecordError, read_record
 from rulbook.runs.settings import Setting, settings_of
 from rulbook.training import TrainingConfig
+from rulbook.training.run_folder import RunFolder, RunInUseError, held
 
 __all__ = ["PlannedRun", "SweepError", "plan", "read_sweep", "run_sweep"]
 
@@ -98,7 +98,7 @@ class PlannedRun:
     @property
     def name(self) -> str:
         """The name of the run's folder."""
-        name = f"{self.dataset}-{self.config.method}-{self.config.preset}-{self.config.seed}"
+        name = f"{self.dataset}-{self.config.method_name}-{self.config.preset}-{self.config.seed}"
         return name if self.split == "engines" else f"{name}-{self.split}"
 
 
@@ -167,7 +167,7 @@ def _multiplied(grid: dict[str, Any]) -> Iterator[PlannedRun]:
     axes = {name: [read[name](value) for value in values] for name, values in axes.items()}
     common = {name: settings[name].read(value) for name, value in grid.items()}
     for dataset, method, preset, split, seed in product(*axes.values()):
-        yield PlannedRun(dataset, TrainingConfig(method=method, preset=preset, seed=seed, **common), split)
+        yield PlannedRun(dataset, TrainingConfig(method, preset, seed=seed, **common), split)
 
 
 def _reader(axis: str, settings: dict[str, Setting]) -> Callable[[Any], Any]:
@@ -188,7 +188,7 @@ def run_sweep(
     workers: int = 2,
     executor: Executor | None = None,
     progress: bool = True,
-) -> list[dict[str, Any]]:
+) -> list[Record]:
     """Do every run that has no record yet, and return all records in the order of ``runs``.
 
     Args:
@@ -222,7 +222,7 @@ def run_sweep(
     bar = tqdm(total=len(runs), initial=done, desc="sweep", unit="run", disable=not progress)
     with pool as submit_to, bar:
 
-        def submit(run: PlannedRun) -> Future[dict[str, Any]]:
+        def submit(run: PlannedRun) -> Future[Record]:
             return submit_to.submit(_work, run, str(folder.absolute()), root, verify)
 
         pending = {submit(run): run for run in open_runs}
@@ -256,7 +256,7 @@ def run_sweep(
     return [found for run in runs if (found := finished_record(run, folder)) is not None]
 
 
-def finished_record(run: PlannedRun, folder: str | Path) -> dict[str, Any] | None:
+def finished_record(run: PlannedRun, folder: str | Path) -> Record | None:
     """The record of a finished run, or None.
 
     Raises:
@@ -267,19 +267,13 @@ def finished_record(run: PlannedRun, folder: str | Path) -> dict[str, Any] | Non
     if not file.exists():
         return None
     record = read_record(file)
-    known = {setting.name: setting for setting in settings_of(TrainingConfig)}
     try:
-        if unknown := sorted(set(record["config"]) - set(known)):
-            raise InputError(f"it has the setting {', '.join(unknown)}")
-        kept = TrainingConfig(**{name: known[name].read(value) for name, value in record["config"].items()})
+        differing = run.config.differing(record.config)
     except InputError as error:
         raise RecordError(f"record {str(file)!r} is damaged, or of another version: {error}.") from error
-    differing = [
-        field.name for field in fields(TrainingConfig) if getattr(kept, field.name) != getattr(run.config, field.name)
-    ]
-    differing += [
-        name for name, wanted in (("subset", run.dataset), ("split", run.split)) if record["data"][name] != wanted
-    ]
+    for name, found, wanted in (("subset", record.dataset, run.dataset), ("split", record.split, run.split)):
+        if found != wanted:
+            differing.append(name)
     if differing:
         raise InputError(f"{str(file)!r} is of a run with another {', '.join(differing)}: give another folder.")
     return record
@@ -369,18 +363,18 @@ def _processes(workers: int) -> Iterator[Executor]:
                 os.environ[name] = value
 
 
-def _work(run: PlannedRun, folder: str, root: str | None, verify: bool) -> dict[str, Any]:
+def _work(planned: PlannedRun, folder: str, root: str | None, verify: bool) -> Record:
     """One run, in a worker."""
     import torch
 
     from rulbook.data import prepare
-    from rulbook.runs.run import run_experiment
+    from rulbook.runs.run import run
 
     torch.set_num_threads(1)
-    with held(Path(folder) / run.name) as kept:
+    with held(Path(folder) / planned.name) as kept:
         # Another sweep may have finished it since this one looked.
-        if (record := finished_record(run, folder)) is not None:
+        if (record := finished_record(planned, folder)) is not None:
             return record
-        fleet = sources.load(run.dataset, root, verify=verify)
-        data = prepare(fleet, split=run.split, seed=run.config.seed)
-        return run_experiment(data, run.config, kept or folder, resume=True, progress=False)
+        fleet = sources.load(planned.dataset, root, verify=verify)
+        data = prepare(fleet, split=planned.split, seed=planned.config.seed)
+        return run(data, planned.config, kept or folder, resume=True, progress=False)

@@ -6,7 +6,6 @@ import functools
 
 import pytest
 
-import rulbook.data
 from rulbook.cli import main
 from rulbook.data import demo_fleet
 
@@ -20,5 +19,5 @@ def run_folder(tmp_path_factory):
 
 @pytest.fixture
 def small_demo(monkeypatch):
-    monkeypatch.setattr(rulbook.data, "demo_fleet", functools.partial(demo_fleet, engines=6, test_engines=3))
+    monkeypatch.setattr("rulbook.data.sources.demo.demo_fleet", functools.partial(demo_fleet, engines=6, test_engines=3))
     return demo_fleet(engines=6, test_engines=3)

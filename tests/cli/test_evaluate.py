@@ -11,8 +11,8 @@ from modelfile import model_file
 from rulbook.checkpoint import load_checkpoint
 from rulbook.cli import main
 from rulbook.data import demo_fleet, load_cmapss, prepare
-from rulbook.evaluation import evaluate
-from rulbook.runs.run import save_figure
+from rulbook.inference import evaluate
+from rulbook.runs.plots import save_figure
 
 
 def test_evaluate_prints_what_the_record_says_and_draws(run_folder, tmp_path, capsys):

@@ -8,7 +8,7 @@ from modelfile import model_file
 
 from rulbook.cli import main
 from rulbook.data import demo_fleet, fleet_from_frame, prepare
-from rulbook.runs.run import run_experiment
+from rulbook.runs.run import run as do
 from rulbook.training import TrainingConfig
 
 
@@ -47,7 +47,7 @@ def test_a_fleet_with_columns_of_its_own_trains_and_predicts(tmp_path, capsys):
     engines = demo_fleet(engines=8, test_engines=2).train.rename(columns={"s4": "temperature", "s11": "pressure"})
     engines = engines[["unit", "cycle", "temperature", "pressure"]]
     fleet = fleet_from_frame(engines, settings=[], sensors=["temperature", "pressure"])
-    run_experiment(prepare(fleet), TrainingConfig(epochs=1), tmp_path / "run", progress=False)
+    do(prepare(fleet), TrainingConfig(epochs=1), tmp_path / "run", progress=False)
     fleet.test.to_csv(tmp_path / "mine.csv", index=False)
     assert main(["predict", str(tmp_path / "run" / "best.safetensors"), str(tmp_path / "mine.csv")]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1 + fleet.test["unit"].nunique()

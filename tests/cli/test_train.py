@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
@@ -58,14 +59,9 @@ def test_a_run_on_one_data_set_does_not_go_on_with_another(small_demo, cmapss_fo
 
 
 def test_what_steps_noted_is_said_at_the_end(small_demo, tmp_path, monkeypatch, capsys):
-    record = {
-        "selected_epoch": 1,
-        "epochs": 1,
-        "data": {"validation_units": [1], "windows": {"test": 3}},
-        "test": {"rmse": 1.0, "nasa_score": 1.0, "health_macro_f1": 1.0},
-        "notes": {"RUL was left out": 3, "a gradient was 0": 1},
-    }
-    monkeypatch.setattr("rulbook.runs.run.run_experiment", lambda *_, **__: record)
+    notes = {"RUL was left out": 3, "a gradient was 0": 1}
+    record = SimpleNamespace(selected_epoch=1, epochs=1, test=None, notes=notes)
+    monkeypatch.setattr("rulbook.runs.run.run", lambda *_, **__: record)
     assert main(["train", "--out", str(tmp_path / "run")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2:] == ["noted in 3 steps: RUL was left out", "noted in 1 step: a gradient was 0"]
@@ -102,13 +98,11 @@ def test_every_setting_of_a_run_is_an_option_and_reaches_it(monkeypatch, tmp_pat
         for setting in settings_of(TrainingConfig)
     }
     given = []
-    monkeypatch.setattr(
-        "rulbook.runs.run.run_experiment", lambda data, config, folder, **_: given.append(config) or sys.exit(0)
-    )
+    monkeypatch.setattr("rulbook.runs.run.run", lambda data, config, folder, **_: given.append(config) or sys.exit(0))
     options = [word for name, value in others.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     with pytest.raises(SystemExit):
         main(["train", "--out", str(tmp_path / "run"), *options])
-    assert asdict(given[0]) == others
+    assert given[0].to_dict() == others
     with pytest.raises(SystemExit):
         main(["train", "--out", str(tmp_path / "run")])
     assert given[1] == TrainingConfig()

@@ -1,4 +1,4 @@
-"""Every data set in rulbook/data/sources, found and not listed: what its file must hold, and what its fleets must know."""
+"""Every data set in rulbook/data/sources, found and not listed: what a file must hold, what its fleets must know."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_an_unknown_name_is_answered_by_the_list_of_those_there_are():
 
 
 def test_root_and_verify_reach_the_data_set_that_reads_files(tmp_path):
-    with pytest.raises(InputError, match="root is .*nowhere"):
+    with pytest.raises(InputError, match=r"root is .*nowhere"):
         sources.load("FD001", tmp_path / "nowhere")
     for part in ("train", "test", "RUL"):
         (tmp_path / f"{part}_FD001.txt").write_text("1\n")

@@ -13,6 +13,7 @@ from torch.testing import assert_close
 
 from rulbook import reference
 from rulbook.losses import AMNL, GABA, GRACE, task_losses
+from rulbook.weighting.samples import Linear
 
 NORMS = [4.81, 0.0096]
 seeds = st.integers(0, 2**31 - 1)
@@ -92,7 +93,7 @@ def test_the_corners_of_the_square_meet(seed, w_max):
 def test_grace_mixes_the_tasks_once(seed):
     """AMNL inside GRACE would multiply its own share 0.5 on top of the weights of the norms."""
     pred, target, logits, labels = as_torch(batch(seed))
-    mse, cross_entropy = task_losses(pred, logits, target, labels, w_max=2.0)
+    mse, cross_entropy = task_losses(pred, logits, target, labels, samples=Linear(w_max=2.0))
     weights = torch.from_numpy(reference.inverse_gradient_weights(NORMS))
     assert_close(
         GRACE()(pred, target, logits, labels, NORMS), weights[0] * mse + weights[1] * cross_entropy, rtol=1e-6, atol=0

@@ -67,10 +67,24 @@ import importlib
 
 from rulbook._check import one_of
 from rulbook.course import room_files
-from rulbook.course.figures.controls import Choice, Several, Slider, Switch
+from rulbook.course.figures.controls import Choice, Control, Several, Slider, Switch
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import fixed, percent, short, whole
 
-__all__ = ["Choice", "LiveFigure", "Several", "Slider", "Switch", "figure_class", "figure_names"]
+__all__ = [
+    "Choice",
+    "Control",
+    "LiveFigure",
+    "Several",
+    "Slider",
+    "Switch",
+    "figure_class",
+    "figure_names",
+    "fixed",
+    "percent",
+    "short",
+    "whole",
+]
 
 
 def figure_names() -> tuple[str, ...]:

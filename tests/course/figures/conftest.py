@@ -13,10 +13,13 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 import yaml
-from figure_pages import FIGURES, OpenFigures, Watched
+from livefigures import OpenFigures, Watched
 from nbclient import NotebookClient
-from playwright.sync_api import Browser, BrowserContext, Page, Request, Route
+from playwright.sync_api import Browser, BrowserContext, Request, Route
 
+from rulbook.course.figures import figure_names
+
+FIGURES = figure_names()
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -113,11 +116,3 @@ def open_figures(browser: Browser, figures_page: Path) -> Iterator[OpenFigures]:
     yield open_
     for context in contexts:
         context.close()
-
-
-@pytest.fixture
-def blank(browser: Browser) -> Iterator[Page]:
-    """An empty page of its own."""
-    context = browser.new_context(viewport={"width": 800, "height": 900})
-    yield context.new_page()
-    context.close()

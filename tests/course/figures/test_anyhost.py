@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from figure_pages import LOAD
+from livefigures import LOAD
 from playwright.sync_api import Page, expect
 
 from rulbook.widgets import GradientDensity

@@ -1,0 +1,1 @@
+"""One run and its record, many runs, and what their comparison says."""
