@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from inspect import getdoc
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rulbook._check import one_of, shown
 from rulbook.cli._words import lower_first
 from rulbook.errors import InputError
 
-__all__ = ["Command", "add_data", "add_root", "add_settings", "checkpoint_of", "place"]
+if TYPE_CHECKING:
+    from rulbook.model import ModelConfig
+
+__all__ = [
+    "Command",
+    "add_data",
+    "add_root",
+    "add_settings",
+    "add_widths",
+    "checkpoint_of",
+    "network_of",
+    "place",
+]
 
 _GROUPS = {
     "which loss, which network": ("method", "preset", "seed", "precision"),
@@ -98,6 +113,49 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         else:
             choices = setting.choices or None
             group.add_argument(flag, type=setting.kind, default=setting.default, choices=choices, help=told)
+
+
+def add_widths(parser: argparse.ArgumentParser) -> None:
+    """One option for each field of the network's class, in place of what the preset has."""
+    from rulbook.model import PRESETS, ModelConfig
+    from rulbook.runs.settings import _attributes as told_attributes
+
+    told = dict(told_attributes(getdoc(ModelConfig) or ""))
+    title = "the network, where it is to differ from its preset"
+    group = parser.add_argument_group(title)
+    for width in fields(ModelConfig):
+        has = "; ".join(f"{name} has {_plain(getattr(preset, width.name))}" for name, preset in PRESETS.items())
+        flag = "--" + width.name.replace("_", "-")
+        has = f"{lower_first(told[width.name])} ({has})"
+        group.add_argument(flag, metavar=_plain(getattr(PRESETS["compact"], width.name)), help=has)
+
+
+def network_of(args: argparse.Namespace) -> ModelConfig | None:
+    """The preset with the widths that were asked for; None if it is to stay as it is.
+
+    Raises:
+        ValueError: If a word is no number, or the network cannot have such a width.
+    """
+    from rulbook.model import PRESETS, ModelConfig
+
+    given = {width.name: getattr(args, width.name) for width in fields(ModelConfig)}
+    preset = PRESETS[one_of("preset", args.preset, PRESETS)]
+    changes: dict[str, Any] = {}
+    for name, text in given.items():
+        if text is not None:
+            usual = getattr(preset, name)
+            kind = type(usual[0]) if isinstance(usual, tuple) else type(usual)
+            try:
+                numbers = tuple(kind(part) for part in text.split(","))
+            except ValueError as error:
+                option = "--" + name.replace("_", "-")
+                raise InputError(f"{option} is {shown(text)}: it must be such as {_plain(usual)}.") from error
+            changes[name] = numbers if isinstance(usual, tuple) or len(numbers) > 1 else numbers[0]
+    return replace(preset, **changes) if changes else None
+
+
+def _plain(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def place(given: str | None, option: str = "--out", keep: Sequence[str | Path] = ()) -> Path | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rulbook._words import counted, plural
-from rulbook.cli._arguments import Command, add_data, add_root, add_settings, place
+from rulbook.cli._arguments import Command, add_data, add_root, add_settings, add_widths, network_of, place
 from rulbook.cli._machines import FILES, OTHERWISE, OWN, add_machines, fingerprints, fleet_of, named
 from rulbook.cli._words import say
 from rulbook.errors import InputError
@@ -49,6 +49,7 @@ def add_arguments(parser: Command) -> None:
 
 def _add_rest(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
+    add_widths(parser)
     add_root(parser)
 
 
@@ -62,12 +63,14 @@ def run(args: argparse.Namespace) -> int:
 
     given = {setting.name: setting.read(getattr(args, setting.name)) for setting in settings_of(TrainingConfig)}
     config = TrainingConfig.from_dict(given)
+    if (network := network_of(args)) is not None:
+        config = replace(config, model=network)
     asked = named(args.data, args.dataset or (), ("demo",))
     if len(asked.datasets) > 1:
         raise InputError(f"{' and '.join(asked.datasets)} are {len(asked.datasets)} data sets: a run has one.")
     out = place(args.out)
     fleet = fleet_of(args, asked)
-    folder = out or Path(f"runs/{fleet.subset}-{args.method}-{args.preset}-{args.seed}")
+    folder = out or Path(f"runs/{fleet.subset}-{config.method_name}-{config.preset}-{args.seed}")
     if (folder / "record.json").exists() and not args.resume:
         raise InputError(f"--out {str(folder)!r} holds a finished run: give another folder.")
     print(first_look(fleet))
@@ -82,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     machine, unit = machine_word(fleet.columns), fleet.horizon.time_unit
     validating = counted(len(data.validation_units), f"validation {machine}")
     print(
-        f"{fleet.subset}, {args.method}, {args.preset}, seed {args.seed}: epoch {record.selected_epoch} of "
+        f"{fleet.subset}, {config.method_name}, {config.preset}, seed {args.seed}: epoch {record.selected_epoch} of "
         f"{record.epochs}, chosen by {validating}"
     )
     if record.test is not None:

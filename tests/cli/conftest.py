@@ -19,5 +19,6 @@ def run_folder(tmp_path_factory):
 
 @pytest.fixture
 def small_demo(monkeypatch):
-    monkeypatch.setattr("rulbook.data.sources.demo.demo_fleet", functools.partial(demo_fleet, engines=6, test_engines=3))
-    return demo_fleet(engines=6, test_engines=3)
+    small = functools.partial(demo_fleet, engines=6, test_engines=3)
+    monkeypatch.setattr("rulbook.data.sources.demo.demo_fleet", small)
+    return small()

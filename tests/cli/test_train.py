@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import SimpleNamespace
 
 import pytest
 
+from rulbook.checkpoint import load_checkpoint
 from rulbook.cli import main
+from rulbook.model import ModelConfig
 from rulbook.runs.run import config_hash
 from rulbook.runs.settings import settings_of
 from rulbook.training import TrainingConfig
@@ -163,3 +165,24 @@ def test_the_hash_of_a_run_changes_with_whatever_decides_it():
     assert len(found) == 6
     assert config_hash(config, dict(reversed(facts.items()))) == config_hash(config, facts)
     assert all(len(digits) == 12 for digits in found)
+
+
+def test_every_width_of_the_network_is_an_option_and_reaches_it(small_demo, tmp_path, capsys):
+    given = {"channels": "4,5,6", "lstm_hidden": "4", "attention_heads": "2", "funnel": "6,5,4", "dropout": "0.1"}
+    assert set(given) == {width.name for width in fields(ModelConfig)}
+    options = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", value)]
+    command = ["train", "--epochs", "1", "--quiet", "--out", str(tmp_path / "run")]
+    assert main([*command, *options]) == 0
+    wanted = ModelConfig((4, 5, 6), 4, 2, (6, 5, 4), 0.1)
+    assert load_checkpoint(tmp_path / "run" / "best.safetensors").model.config == wanted
+    assert "demo, amnl, own-" in capsys.readouterr().out
+    # Another network is another run; the same one goes on.
+    assert main([*command, "--resume", "--epochs", "2"]) == 2
+    assert main([*command, *options, "--resume", "--epochs", "2"]) == 0
+    assert main(["train", "--channels", "4,5,x"]) == 2
+    assert "--channels is '4,5,x': it must be such as 32,64,32" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    assert "share of activations dropped between blocks while training (paper has 0.3; compact has 0.2)" in " ".join(
+        capsys.readouterr().out.split()
+    )
