@@ -53,7 +53,7 @@ def test_every_script_of_ours_asks_to_be_checked() -> None:
     known = {*KIT, *FIGURES, *TRIED}
     found = {
         path
-        for folder in ("book", "rulbook")
+        for folder in ("book", "rulbook", "tests")
         for path in (ROOT / folder).rglob("*.js")
         if not path.is_relative_to(ROOT / "book" / "assets" / "mathjax")
     }
