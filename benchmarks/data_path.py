@@ -228,9 +228,9 @@ def main() -> None:
     if args.worker:
         print(json.dumps(work(args.worker, args.root, args.scratch)))
         return
-    from rulbook.data.fetch import cmapss_folder
+    from rulbook.data.sources.cmapss import ARCHIVE
 
-    root, extra = cmapss_folder(args.root).resolve(), args.rul_datasets
+    root, extra = ARCHIVE.found(args.root).resolve(), args.rul_datasets
     version = has_rul_datasets(extra)
     ways = [OURS, PANDAS, *([FIRST, AGAIN] if version else []), *([] if args.files_only else NETWORK)]
     if not version:

@@ -37,8 +37,6 @@ on NASA's engines (in the folder $RULBOOK_DATA, or downloaded once):
   rulbook predict runs/FD001-amnl-compact-0/best.safetensors my_engines.csv --out predictions.csv
 """
 
-_DATASETS = ("demo", "FD001", "FD002", "FD003", "FD004")
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; nothing that goes wrong in it reaches the user as a traceback.
@@ -207,6 +205,13 @@ def _add_root(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_dataset(parser: argparse.ArgumentParser, told: str, **more: Any) -> None:
+    """The option that names one of the data sets that are found in :mod:`rulbook.data.sources`."""
+    from rulbook.data import sources
+
+    parser.add_argument("--dataset", choices=sources.names(), help=told, **more)
+
+
 def _add_data(commands: argparse._SubParsersAction[_Command]) -> None:
     parser = _command(
         commands,
@@ -216,24 +221,35 @@ def _add_data(commands: argparse._SubParsersAction[_Command]) -> None:
         "Prints engines, cycles, windows and operating conditions of each subset; every file is checked against its\n"
         "SHA-256 first.",
     )
-    parser.add_argument("--dataset", choices=_DATASETS, action="append", help="only this subset (default: NASA's four)")
     _add_root(parser)
+    told = "only this one, and more than one if given again (default: all that need files)"
+    parser.later = lambda: _add_dataset(parser, told, action="append")
 
 
 def _data(args: argparse.Namespace) -> int:
-    from rulbook.data import Preprocessor, training_windows
+    from rulbook.data import Preprocessor, sources, training_windows
 
     print("subset    train  test   cycles  windows  conditions  mean RUL  at cap")
-    for subset in args.dataset or _DATASETS[1:]:
+    horizons = {}
+    for subset in args.dataset or [name for name, module in sources.modules().items() if hasattr(module, "SHA256")]:
         fleet = _fleet(subset, args)
-        preprocessor = Preprocessor(sensors=fleet.sensors, settings=fleet.settings).fit(fleet.train)
-        windows = training_windows(preprocessor.transform(fleet.train), fleet.train)
+        horizons[subset] = horizon = fleet.horizon
+        preprocessor = Preprocessor(
+            sensors=fleet.sensors, settings=fleet.settings, n_conditions=fleet.n_conditions
+        ).fit(fleet.train)
+        windows = training_windows(
+            preprocessor.transform(fleet.train), fleet.train, window=horizon.window, max_rul=horizon.max_rul
+        )
         print(
             f"{subset:8}{fleet.train['unit'].nunique():7}{fleet.test['unit'].nunique():6}{len(fleet.train):9,}"
             f"{len(windows):9,}{len(preprocessor.means_):12}"
             f"{windows.rul.mean():10.1f}{100 * (windows.rul == windows.max_rul).mean():6.0f} %"
         )
-    print("Windows of 30 cycles; RUL of their last cycle, capped at 125.")
+    said = {name: (one.window, one.max_rul, one.time_unit) for name, one in horizons.items()}
+    for window, max_rul, unit in dict.fromkeys(said.values()):
+        whose = [name for name, one in said.items() if one == (window, max_rul, unit)]
+        of = "" if len(whose) == len(said) else f"{', '.join(whose)}: "
+        print(f"{of}Windows of {window} {unit}s; RUL of their last {unit}, capped at {max_rul:g}.")
     return 0
 
 
@@ -245,15 +261,20 @@ def _add_train(commands: argparse._SubParsersAction[_Command]) -> None:
         "train a network with one of the losses",
         "A fifth of the training engines is set aside to choose the epoch; the test engines choose nothing.\n"
         "Leaves in the run's folder: best.safetensors (the model), state.safetensors (to go on), history.csv,\n"
-        "learning_curves.png, test_engines.png and, last of all, record.json. Stopped at any moment, it goes on with\n"
-        "--resume and ends with the same weights; so does a finished run with more --epochs.",
+        "predictions.csv (of the test engines), learning_curves.png, test_engines.png and, last of all, record.json.\n"
+        "Stopped at any moment, it goes on with --resume and ends with the same weights; so does a finished run with\n"
+        "more --epochs.",
     )
-    parser.add_argument("--dataset", choices=_DATASETS, default="demo", help="demo is made here, no download (default)")
     parser.add_argument("--out", metavar="FOLDER", help="the run's folder (default runs/DATASET-METHOD-PRESET-SEED)")
     parser.add_argument("--resume", action="store_true", help="go on with the same run in that folder")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     _add_root(parser)
-    parser.later = lambda: _add_settings(parser)
+
+    def later() -> None:
+        _add_dataset(parser, "demo is made here, no download (default)", default="demo")
+        _add_settings(parser)
+
+    parser.later = later
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:
@@ -284,7 +305,7 @@ def _lower_first(text: str) -> str:
 
 def _train(args: argparse.Namespace) -> int:
     from rulbook.data import prepare
-    from rulbook.runs.run import run_experiment
+    from rulbook.runs.run import run
     from rulbook.runs.settings import settings_of
     from rulbook.training import TrainingConfig
 
@@ -296,16 +317,19 @@ def _train(args: argparse.Namespace) -> int:
     data = prepare(_fleet(args.dataset, args), seed=args.seed)
     if args.resume and not any((folder / file).exists() for file in ("state.safetensors", "record.json")):
         _say(f"rulbook train: there is no run in {str(folder)!r} to go on with: it starts from the beginning.")
-    record = run_experiment(data, config, folder, resume=args.resume, progress=not args.quiet)
-    test = record["test"]
+    record = run(data, config, folder, resume=args.resume, progress=not args.quiet)
     print(
-        f"{args.dataset}, {args.method}, {args.preset}, seed {args.seed}: epoch {record['selected_epoch']} of "
-        f"{record['epochs']}, chosen by {len(record['data']['validation_units'])} validation engines\n"
-        f"test: RMSE {test['rmse']:.2f} cycles, NASA score {test['nasa_score']:.0f} over "
-        f"{record['data']['windows']['test']} engines, health macro-F1 {test['health_macro_f1']:.3f}\n"
-        f"kept in {folder}/"
+        f"{args.dataset}, {args.method}, {args.preset}, seed {args.seed}: epoch {record.selected_epoch} of "
+        f"{record.epochs}, chosen by {len(data.validation_units)} validation engines"
     )
-    for note, steps in record["notes"].items():
+    if record.test is not None:
+        score = "beyond any number" if record.test.nasa_score is None else f"{record.test.nasa_score:.0f}"
+        print(
+            f"test: RMSE {record.test.rmse:.2f} {data.horizon.time_unit}s, NASA score {score} over {len(data.test)} "
+            f"engines, health macro-F1 {record.test.health_macro_f1:.3f}"
+        )
+    print(f"kept in {folder}/")
+    for note, steps in record.notes.items():
         print(f"noted in {steps} {'step' if steps == 1 else 'steps'}: {one_line(note)}")
     return 0
 
@@ -319,17 +343,16 @@ def _add_evaluate(commands: argparse._SubParsersAction[_Command]) -> None:
         "One prediction per test engine, at its last cycle. Writes predicted against true RUL beside the checkpoint.",
     )
     parser.add_argument("checkpoint", help="best.safetensors of a run")
-    parser.add_argument("--dataset", choices=_DATASETS, help="default: the one it was trained on")
     parser.add_argument("--uncapped", action="store_true", help="compare with the true RUL as given")
     parser.add_argument("--out", metavar="PNG", help="the picture (default: beside the checkpoint)")
     _add_root(parser)
+    parser.later = lambda: _add_dataset(parser, "default: the one it was trained on")
 
 
 def _evaluate(args: argparse.Namespace) -> int:
     from rulbook.checkpoint import load_checkpoint
     from rulbook.data import last_windows
-    from rulbook.runs.plots import predicted_against_true
-    from rulbook.runs.run import save_figure
+    from rulbook.runs.plots import predicted_against_true, save_figure
     from rulbook.training import evaluate
 
     checkpoint = load_checkpoint(args.checkpoint)
@@ -344,6 +367,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         window=checkpoint.horizon.window,
         max_rul=None if args.uncapped else checkpoint.horizon.max_rul,
         thresholds=checkpoint.horizon.thresholds,
+        health=checkpoint.horizon.health,
     )
     result = evaluate(checkpoint.model, windows, max_rul=checkpoint.horizon.max_rul)
     scores = result.scores()
@@ -363,9 +387,11 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 def _dataset_of(checkpoint: Checkpoint) -> str:
     """The data set that a model was trained on, if its test engines can be found again."""
+    from rulbook.data import sources
+
     data = checkpoint.facts.get("data")
     subset = data.get("subset") if isinstance(data, dict) else None
-    if subset in _DATASETS:
+    if subset in sources.names():
         return str(subset)
     raise InputError(
         f"the model was trained on {shown(subset)}, a fleet of your own, and there is no file here with its test "
@@ -465,7 +491,7 @@ def _plan(runs: list[PlannedRun], out: Path) -> int:
             continue
         epochs = epochs_done(run, out)
         state = "finished" if record else f"epoch {epochs}" if epochs else "to do"
-        result = f"   test RMSE {record['test']['rmse']:.2f}" if record else ""
+        result = f"   test RMSE {record.test.rmse:.2f}" if record and record.test else ""
         print(f"{run.name:{width}}  {state}{result}")
     for line in damaged:
         _say(f"rulbook sweep: {line}")
@@ -500,9 +526,9 @@ def _out(given: str | None, keep: Sequence[str] = ()) -> Path | None:
 
 
 def _fleet(dataset: str, args: argparse.Namespace) -> Fleet:
-    from rulbook.data import demo_fleet, load_cmapss
+    from rulbook.data import sources
 
-    return demo_fleet() if dataset == "demo" else load_cmapss(dataset, args.root, verify=args.verify)
+    return sources.load(dataset, args.root, verify=args.verify)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float32, Float64, Num
 
 from rulbook._check import not_empty, whole
 from rulbook.checkpoint import Checkpoint
-from rulbook.data import HEALTH_CLASSES, Preprocessor, Windows, all_windows, last_windows
+from rulbook.data import Preprocessor, Windows, all_windows, last_windows
 from rulbook.data.fleet import require_columns, require_rows
 from rulbook.data.tables import in_order
 from rulbook.data.tensors import TensorWindows
@@ -65,7 +65,7 @@ class Evaluation:
             "rmse": rmse(self.rul, self.true_rul),
             "nasa_score": nasa_score(self.rul, self.true_rul),
             "health_accuracy": health_accuracy(health, self.true_health),
-            "health_macro_f1": health_macro_f1(health, self.true_health),
+            "health_macro_f1": health_macro_f1(health, self.true_health, self.health_probabilities.shape[1]),
         }
 
 
@@ -80,7 +80,7 @@ def evaluate(
             the same windows again and again uploads them once (:func:`rulbook.data.tensors.upload`) and gives those.
         max_rul: Predictions are clamped to [0, ``max_rul``] cycles. None: to the smaller of two caps, that on the
             windows' labels and that the model was trained with. No label lies above the first, and the model never
-            says more than the second. Where neither is known, to C-MAPSS's 125.
+            says more than the second. Where neither is known, to C-MAPSS's.
         batch_size: Windows per forward pass.
 
     Raises:
@@ -206,7 +206,7 @@ def predict(checkpoint: Checkpoint, frame: pd.DataFrame, *, every_cycle: bool = 
             "engine": windows.unit,
             "cycle": windows.cycle,
             "rul": rul.astype(np.float32),
-            "health": np.array(HEALTH_CLASSES)[probabilities.argmax(axis=1)],
+            "health": np.array(horizon.classes)[probabilities.argmax(axis=1)],
             "probability": probabilities.max(axis=1),
         }
     )

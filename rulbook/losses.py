@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from rulbook._check import above, not_empty, numbers, same_length, within
 from rulbook.errors import InputError
+from rulbook.horizon import MAX_RUL
 from rulbook.weighting.samples import Linear, SampleWeighting, Uniform, sample_weighting
 from rulbook.weighting.tasks import InverseGradient
 
@@ -37,7 +38,7 @@ EVERY_SAMPLE_ALIKE = Uniform()
 __all__ = ["AMNL", "GABA", "GRACE", "failure_weights", "moderate_weighted_mse_loss", "task_losses"]
 
 
-def failure_weights(target: Values, max_rul: float = 125.0, w_max: float = 2.0) -> Float[Tensor, "..."]:
+def failure_weights(target: Values, max_rul: float = MAX_RUL, w_max: float = 2.0) -> Float[Tensor, "..."]:
     r"""The AMNL weight of each sample: 1 at the cap, ``w_max`` at failure (section 14.2).
 
     .. math:: w(y) = 1 + (w_\text{max} - 1)\,\operatorname{clip}(1 - y / R_\text{max},\, 0,\, 1)
@@ -59,7 +60,7 @@ def failure_weights(target: Values, max_rul: float = 125.0, w_max: float = 2.0) 
 def moderate_weighted_mse_loss(
     pred: Values,
     target: Values,
-    max_rul: float = 125.0,
+    max_rul: float = MAX_RUL,
     *,
     w_max: float = 2.0,
 ) -> Float[Tensor, ""]:
@@ -101,7 +102,7 @@ def task_losses(
     target_rul: Values,
     target_health: Values,
     *,
-    max_rul: float = 125.0,
+    max_rul: float = MAX_RUL,
     samples: SampleWeighting = EVERY_SAMPLE_ALIKE,
     rul_scale: float = 1.0,
 ) -> Float[Tensor, "2"]:
@@ -160,7 +161,7 @@ class AMNL(nn.Module):
         self,
         lam_hs: float = 0.5,
         *,
-        max_rul: float = 125.0,
+        max_rul: float = MAX_RUL,
         w_max: float | None = None,
         samples: SampleWeighting | None = None,
     ) -> None:
@@ -224,7 +225,7 @@ class GRACE(nn.Module):
         eps: float = 1e-8,
         *,
         total: float = 1.0,
-        max_rul: float = 125.0,
+        max_rul: float = MAX_RUL,
         w_max: float | None = None,
         samples: SampleWeighting | None = None,
     ) -> None:

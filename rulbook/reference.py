@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from rulbook._check import Array, above, at_least, finite, flat, not_empty, numbers, paired, same_length, within
 from rulbook.errors import InputError
+from rulbook.horizon import MAX_RUL
 from rulbook.weighting.samples import Linear
 
 __all__ = [
@@ -48,7 +49,7 @@ def uniform_mse(pred: ArrayLike, target: ArrayLike) -> tuple[float, Array]:
     return loss, grad
 
 
-def failure_weights(target: ArrayLike, max_rul: float = 125.0, w_max: float = 2.0) -> Array:
+def failure_weights(target: ArrayLike, max_rul: float = MAX_RUL, w_max: float = 2.0) -> Array:
     r"""The AMNL weight of each sample: 1 at the cap, ``w_max`` at failure, a straight line between (section 14.1).
 
     .. math:: w(y) = 1 + (w_\text{max} - 1)\,\operatorname{clip}(1 - y / R_\text{max},\, 0,\, 1)
@@ -68,7 +69,7 @@ def failure_weights(target: ArrayLike, max_rul: float = 125.0, w_max: float = 2.
 
 
 def amnl_weighted_mse(
-    pred: ArrayLike, target: ArrayLike, max_rul: float = 125.0, *, w_max: float = 2.0
+    pred: ArrayLike, target: ArrayLike, max_rul: float = MAX_RUL, *, w_max: float = 2.0
 ) -> tuple[float, Array, Array]:
     r"""AMNL's weighted mean squared error, its weights and its gradient (section 14.1).
 
@@ -184,7 +185,7 @@ def amnl_loss(
     labels: ArrayLike,
     *,
     lam_hs: float = 0.5,
-    max_rul: float = 125.0,
+    max_rul: float = MAX_RUL,
     w_max: float = 2.0,
 ) -> float:
     r"""Weighted samples, fixed task weights (section 14.4).
@@ -249,7 +250,7 @@ def grace_loss(
     *,
     eps: float = 1e-8,
     total: float = 1.0,
-    max_rul: float = 125.0,
+    max_rul: float = MAX_RUL,
     w_max: float = 2.0,
 ) -> float:
     r"""AMNL's sample weights and GABA's task weights (section 13.4).

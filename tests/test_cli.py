@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import signal
 import subprocess
 import sys
 import warnings
 from dataclasses import dataclass, fields
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -22,7 +22,9 @@ from rulbook.data import Horizon, Preprocessor, demo_fleet, fleet_from_frame, lo
 from rulbook.errors import InputError
 from rulbook.inference import evaluate
 from rulbook.model import DualTaskModel, ModelConfig
-from rulbook.runs.run import config_hash, run_experiment, save_figure
+from rulbook.runs.plots import save_figure
+from rulbook.runs.record import read_record
+from rulbook.runs.run import config_hash, run
 from rulbook.runs.settings import settings_of
 from rulbook.training import TrainingConfig
 from rulbook.training.run_folder import held
@@ -38,8 +40,8 @@ def run_folder(tmp_path_factory):
 def test_training_tells_what_it_found(tmp_path, capsys):
     assert main(["train", "--epochs", "1", "--quiet", "--method", "baseline", "--out", str(tmp_path / "r")]) == 0
     out = capsys.readouterr().out
-    record = json.loads((tmp_path / "r" / "record.json").read_text())
-    assert f"test: RMSE {record['test']['rmse']:.2f} cycles, NASA score" in out
+    record = read_record(tmp_path / "r" / "record.json")
+    assert f"test: RMSE {record.test.rmse:.2f} cycles, NASA score" in out
     assert main(["train", "--epochs", "1", "--quiet", "--out", str(tmp_path / "r")]) == 2
     assert "holds a finished run" in capsys.readouterr().err
 
@@ -47,8 +49,8 @@ def test_training_tells_what_it_found(tmp_path, capsys):
 def test_evaluate_prints_what_the_record_says_and_draws(run_folder, tmp_path, capsys):
     picture = tmp_path / "picture.png"
     assert main(["evaluate", str(run_folder / "best.safetensors"), "--out", str(picture)]) == 0
-    record = json.loads((run_folder / "record.json").read_text())
-    assert f"RMSE             {record['test']['rmse']:8.2f} cycles" in capsys.readouterr().out
+    record = read_record(run_folder / "record.json")
+    assert f"RMSE             {record.test.rmse:8.2f} cycles" in capsys.readouterr().out
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
@@ -104,7 +106,7 @@ def test_a_fleet_with_columns_of_its_own_trains_and_predicts(tmp_path, capsys):
     engines = demo_fleet(engines=8, test_engines=2).train.rename(columns={"s4": "temperature", "s11": "pressure"})
     engines = engines[["unit", "cycle", "temperature", "pressure"]]
     fleet = fleet_from_frame(engines, settings=[], sensors=["temperature", "pressure"])
-    run_experiment(prepare(fleet), TrainingConfig(epochs=1), tmp_path / "run", progress=False)
+    run(prepare(fleet), TrainingConfig(epochs=1), tmp_path / "run", progress=False)
     fleet.test.to_csv(tmp_path / "mine.csv", index=False)
     assert main(["predict", str(tmp_path / "run" / "best.safetensors"), str(tmp_path / "mine.csv")]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 1 + fleet.test["unit"].nunique()
@@ -200,8 +202,8 @@ def test_a_stopped_run_goes_on_with_resume_and_a_finished_one_is_lengthened(smal
     assert capsys.readouterr().err == ""
     assert command(1, "prats", "--resume") == 0
     assert "there is no run in" in capsys.readouterr().err
-    whole, parts = (json.loads((tmp_path / name / "record.json").read_text()) for name in ("whole", "parts"))
-    assert (parts["epochs"], parts["test"]) == (2, whole["test"])
+    whole, parts = (read_record(tmp_path / name / "record.json") for name in ("whole", "parts"))
+    assert (parts.epochs, parts.test) == (2, whole.test)
     model = "best.safetensors"
     assert (tmp_path / "whole" / model).read_bytes() == (tmp_path / "parts" / model).read_bytes()
     assert command(2, "parts", "--resume", "--seed", "1") == 2
@@ -221,14 +223,9 @@ def test_a_run_on_one_data_set_does_not_go_on_with_another(small_demo, cmapss_fo
 
 
 def test_what_steps_noted_is_said_at_the_end(small_demo, tmp_path, monkeypatch, capsys):
-    record = {
-        "selected_epoch": 1,
-        "epochs": 1,
-        "data": {"validation_units": [1], "windows": {"test": 3}},
-        "test": {"rmse": 1.0, "nasa_score": 1.0, "health_macro_f1": 1.0},
-        "notes": {"RUL was left out": 3, "a gradient was 0": 1},
-    }
-    monkeypatch.setattr("rulbook.runs.run.run_experiment", lambda *_, **__: record)
+    notes = {"RUL was left out": 3, "a gradient was 0": 1}
+    record = SimpleNamespace(selected_epoch=1, epochs=1, test=None, notes=notes)
+    monkeypatch.setattr("rulbook.runs.run.run", lambda *_, **__: record)
     assert main(["train", "--out", str(tmp_path / "run")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2:] == ["noted in 3 steps: RUL was left out", "noted in 1 step: a gradient was 0"]
@@ -354,9 +351,7 @@ def test_every_setting_of_a_run_is_an_option_and_reaches_it(monkeypatch, tmp_pat
         for setting in settings_of(TrainingConfig)
     }
     given = []
-    monkeypatch.setattr(
-        "rulbook.runs.run.run_experiment", lambda data, config, folder, **_: given.append(config) or sys.exit(0)
-    )
+    monkeypatch.setattr("rulbook.runs.run.run", lambda data, config, folder, **_: given.append(config) or sys.exit(0))
     options = [word for name, value in others.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     with pytest.raises(SystemExit):
         main(["train", "--out", str(tmp_path / "run"), *options])

@@ -89,10 +89,14 @@ def test_the_book_needs_neither_torch_nor_the_package():
 
 def test_the_readme_names_commands_that_exist_and_checks_what_make_checks():
     readme, makefile = read("README.md"), read("Makefile")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    assert set(re.findall(r"make ([a-z]+)", readme + read("CONTRIBUTING.md"))) <= targets
-    recipe = makefile.split("\ntest: ")[1].split("\n\n")[0]
-    for line in re.findall(r"\$\(BIN\)/(.+)", recipe):
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"make ([a-z-]+)", readme + read("CONTRIBUTING.md"))) <= targets
+    parts = makefile.split("\ntest: ")[1].split("\n")[0].split()
+    runner = re.search(r"^PYTEST := \$\(BIN\)/(.+)$", makefile, re.MULTILINE)[1]
+    recipes = "".join(makefile.split(f"\n{part}: ")[1].split("\n\n")[0] + "\n" for part in parts)
+    lines = re.findall(r"\$\((BIN\)/|PYTEST\))(.+)", recipes)
+    assert len(lines) >= 7
+    for line in (rest if tool == "BIN)/" else runner + rest for tool, rest in lines):
         assert f"\n.venv\\Scripts\\{line}\n" in readme, f"README.md leaves out {line!r}."
     strict = "build . -W --keep-going --quiet"
     assert f"$(JUPYTER_BOOK) {strict} >" in makefile
@@ -114,11 +118,14 @@ def test_ci_runs_the_same_commands():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     subprocess.run(["bash", "-n", script], check=True)
-    assert script.read_text().rstrip().endswith("exec make test")
-    steps = yaml.safe_load(read(".github/workflows/check.yml"))["jobs"]["test"]["steps"]
-    commands = [step["run"] for step in steps if "run" in step]
+    assert script.read_text().rstrip().endswith('exec make "${1:-test}"')
+    job = yaml.safe_load(read(".github/workflows/check.yml"))["jobs"]["test"]
+    commands = [step["run"] for step in job["steps"] if "run" in step]
     assert commands[0] == "make book"
-    assert commands[-1] == ".ci/run"
+    assert commands[-1] == ".ci/run ${{ matrix.part }}"
+    matrix = job["strategy"]["matrix"]
+    parts = {*matrix["part"], *(more["part"] for more in matrix["include"])}
+    assert parts == set(read("Makefile").split("\ntest: ")[1].split("\n")[0].split())
 
 
 def test_the_ten_lines_of_the_readme_train_a_model(capsys):

@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from rulbook.training.history import StepHistory
 from torch import Tensor, nn
 
 from rulbook.balancing.weighted_sum import WeightedSum
@@ -40,7 +41,6 @@ from rulbook.losses import task_losses
 from rulbook.methods import METHODS
 from rulbook.model import DualTaskModel
 from rulbook.training import TrainingConfig, evaluate
-from rulbook.training.history import StepHistory
 from rulbook.weighting import FixedWeights
 
 RESULT = Path(__file__).resolve().parents[1] / "results" / "norm_ratio.json"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from rulbook.horizon import MAX_RUL
 from rulbook.looks import numbered
 from rulbook.methods._build import fixed, inverse_gradient
 from rulbook.methods._method import Method
@@ -29,7 +30,7 @@ scaled_targets = Method(
     label="targets / 125",
     description="The baseline with RUL in units of 125 cycles, which shrinks its gradient 125 to 15,625 times.",
     make_balancer=partial(fixed, 0.5, 0.5),
-    rul_scale=125.0,
+    rul_scale=MAX_RUL,
     family="control",
     look=numbered(2),
 )

@@ -43,18 +43,18 @@ from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
-from rulbook import _worker
 from rulbook._check import existing_file, one_of, shown, whole
+from rulbook.data import sources
 from rulbook.errors import InputError
 from rulbook.files import one_line, sentence_of
-from rulbook.runs.record import RecordError, read_record
+from rulbook.runs import _worker
+from rulbook.runs.record import Record, RecordError, read_record
 from rulbook.runs.settings import Setting, settings_of
 from rulbook.training import TrainingConfig
 from rulbook.training.run_folder import RunFolder, RunInUseError, held
 
 __all__ = ["PlannedRun", "SweepError", "plan", "read_sweep", "run_sweep"]
 
-_DATASETS = ("demo", "FD001", "FD002", "FD003", "FD004")
 _SPLITS = ("engines", "windows")
 # One thread each: networks this small gain nothing from a second. And glibc gives each large block of memory back to
 # the system, to ask for it again in the next step: if it keeps them, a step is faster (benchmarks/step_memory.py).
@@ -174,7 +174,7 @@ def _multiplied(grid: dict[str, Any]) -> Iterator[PlannedRun]:
 
 def _reader(axis: str, settings: dict[str, Setting]) -> Callable[[Any], Any]:
     """How an entry of an axis is read: one of the names that are known, or as the setting of that name has it."""
-    known = {"datasets": _DATASETS, "splits": _SPLITS}.get(axis)
+    known = {"datasets": sources.names(), "splits": _SPLITS}.get(axis)
     if known is not None:
         return lambda value: one_of(axis, value, known)
     setting = settings[_AXES[axis]]
@@ -190,7 +190,7 @@ def run_sweep(
     workers: int = 2,
     executor: Executor | None = None,
     progress: bool = True,
-) -> list[dict[str, Any]]:
+) -> list[Record]:
     """Do every run that has no record yet, and return all records in the order of ``runs``.
 
     Args:
@@ -228,7 +228,7 @@ def run_sweep(
     bar = tqdm(total=len(runs), initial=done, desc="sweep", unit="run", disable=not progress)
     with pool as submit_to, bar:
 
-        def submit(run: PlannedRun) -> Future[dict[str, Any]]:
+        def submit(run: PlannedRun) -> Future[Record]:
             return submit_to.submit(_work, run, str(folder.absolute()), root, verify)
 
         pending = {submit(run): run for run in open_runs}
@@ -262,7 +262,7 @@ def run_sweep(
     return [found for run in runs if (found := finished_record(run, folder)) is not None]
 
 
-def finished_record(run: PlannedRun, folder: str | Path) -> dict[str, Any] | None:
+def finished_record(run: PlannedRun, folder: str | Path) -> Record | None:
     """The record of a finished run, or None.
 
     Raises:
@@ -274,12 +274,12 @@ def finished_record(run: PlannedRun, folder: str | Path) -> dict[str, Any] | Non
         return None
     record = read_record(file)
     try:
-        differing = run.config.differing(record["config"])
+        differing = run.config.differing(record.config)
     except InputError as error:
         raise RecordError(f"record {str(file)!r} is damaged, or of another version: {error}.") from error
-    differing += [
-        name for name, wanted in (("subset", run.dataset), ("split", run.split)) if record["data"][name] != wanted
-    ]
+    for name, found, wanted in (("subset", record.dataset, run.dataset), ("split", record.split, run.split)):
+        if found != wanted:
+            differing.append(name)
     if differing:
         raise InputError(f"{str(file)!r} is of a run with another {', '.join(differing)}: give another folder.")
     return record
@@ -386,18 +386,18 @@ def _processes(workers: int) -> Iterator[Executor]:
                 os.environ[name] = value
 
 
-def _work(run: PlannedRun, folder: str, root: str | None, verify: bool) -> dict[str, Any]:
+def _work(planned: PlannedRun, folder: str, root: str | None, verify: bool) -> Record:
     """One run, in a worker."""
     import torch
 
-    from rulbook.data import demo_fleet, load_cmapss, prepare
-    from rulbook.runs.run import run_experiment
+    from rulbook.data import prepare
+    from rulbook.runs.run import run
 
     torch.set_num_threads(1)
-    with held(Path(folder) / run.name) as kept:
+    with held(Path(folder) / planned.name) as kept:
         # Another sweep may have finished it since this one looked.
-        if (record := finished_record(run, folder)) is not None:
+        if (record := finished_record(planned, folder)) is not None:
             return record
-        fleet = demo_fleet() if run.dataset == "demo" else load_cmapss(run.dataset, root, verify=verify)
-        data = prepare(fleet, split=run.split, seed=run.config.seed)
-        return run_experiment(data, run.config, kept or folder, resume=True, progress=False)
+        fleet = sources.load(planned.dataset, root, verify=verify)
+        data = prepare(fleet, split=planned.split, seed=planned.config.seed)
+        return run(data, planned.config, kept or folder, resume=True, progress=False)

@@ -155,10 +155,11 @@ def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
 
 def _hash_of(windows: Windows) -> str:
     digest = hashlib.sha256()
-    facts = [windows.window, windows.max_rul, list(windows.thresholds), list(windows.rows.shape), len(windows)]
+    facts = [windows.window, windows.max_rul, list(windows.thresholds or ()), list(windows.rows.shape), len(windows)]
     digest.update(json.dumps(facts).encode())
     digest.update(json.dumps(np.asarray(windows.unit).astype(str).tolist()).encode())
-    for array in (windows.rows, windows.starts, windows.cycle, windows.true_rul):
+    measured = () if windows.measured is None else (windows.measured,)
+    for array in (windows.rows, windows.starts, windows.cycle, windows.true_rul, *measured):
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 

@@ -65,6 +65,7 @@ class State:
                 initial_rul=float(np.mean(data.train.rul)),
                 max_rul=self.max_rul,
                 thresholds=data.horizon.thresholds,
+                n_classes=len(data.horizon.classes),
             ).to(self.device)
             self.balancer: Balancer = self.method.make_balancer().to(self.device)
         self.average = AveragedModel(self.model, multi_avg_fn=_ramped_average(config.ema_decay), use_buffers=True)

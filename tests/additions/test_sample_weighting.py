@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 CUBIC = '''
 """A weight that hardly rises before the end."""
 
@@ -21,33 +23,31 @@ class Cubic(SampleWeighting):
         return 1.0 + (self.w_max - 1.0) * nearness(rul, max_rul) ** 3
 '''
 
-TRAINED = """
-from dataclasses import replace
-from rulbook.data import demo_fleet, prepare
-from rulbook.methods import METHODS
-from rulbook.training import TrainingConfig, train
+FOUND = """
 from rulbook.weighting import Cubic
 from rulbook.weighting.samples import SAMPLES
 
 assert SAMPLES["Cubic"] is Cubic
-assert Cubic(3.0)([0, 62.5, 125], 125).tolist() == [3.0, 1.25, 1.0]
-METHODS["amnl"] = replace(METHODS["amnl"], samples=Cubic(3.0))
-data = prepare(demo_fleet(engines=5, test_engines=2, seed=3), window=8, seed=0)
-result = train(data, TrainingConfig(method="amnl", epochs=1), progress=False)
-print(round(result.history["loss_rul"].item()) > 0)
+print(Cubic(3.0)([0, 62.5, 125], 125).tolist())
+"""
+
+REFUSED = """
+import importlib
+try:
+    importlib.import_module("rulbook.weighting.samples")
+except TypeError as error:
+    print(error)
 """
 
 
 def test_a_sample_weighting_is_one_file(project):
     project.put("rulbook/weighting/samples/cubic.py", CUBIC)
-    assert project.python("-c", TRAINED) == "True\n"
-    told = project.pytest("tests/weighting/test_samples.py", "-k", "Cubic and not NumPy", "-v")
-    assert told.count("[Cubic") > 10
+    assert project.python("-c", FOUND) == "[3.0, 1.25, 1.0]\n"
+    told = project.pytest("tests/weighting/test_samples.py", "-k", "Cubic")
+    assert int(re.findall(r"(\d+) passed", told)[0]) > 20
+    assert "failed" not in told
 
 
 def test_a_file_that_holds_none_is_told_at_once(project):
     project.put("rulbook/weighting/samples/empty.py", "x = 1")
-    code = (
-        "import importlib\ntry: importlib.import_module('rulbook.weighting.samples')\nexcept TypeError as e: print(e)"
-    )
-    assert "samples.empty defines no SampleWeighting" in project.python("-c", code)
+    assert "samples.empty defines no SampleWeighting" in project.python("-c", REFUSED)

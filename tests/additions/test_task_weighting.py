@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 ROOTED = '''
 """Half-way between equal weights and GABA's."""
 
@@ -49,5 +51,6 @@ print([round(weight, 6) for weight in report.weights.tolist()])
 def test_a_task_weighting_is_one_file(project):
     project.put("rulbook/weighting/tasks/root_norm.py", ROOTED)
     assert project.python("-c", STEPPED) == "[0.2, 0.8]\n"
-    told = project.pytest("tests/weighting/test_tasks.py", "-k", "RootNorm", "-v")
-    assert told.count("[RootNorm") > 10
+    told = project.pytest("tests/weighting/test_tasks.py", "-k", "RootNorm")
+    assert int(re.findall(r"(\d+) passed", told)[0]) > 20
+    assert "failed" not in told

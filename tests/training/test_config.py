@@ -127,7 +127,7 @@ def test_a_run_of_objects_is_recorded_goes_on_and_is_no_other_run(tiny, tmp_path
     assert whole.model.config == SMALL
     record = run_experiment(tiny, replace(config, epochs=1), tmp_path, progress=False)
     assert read_record(tmp_path / "record.json") == record
-    assert config.differing(record["config"]) == ["epochs"]
+    assert config.differing(record.config) == ["epochs"]
     for change, words in (
         (
             {"method": steep(2.5)},
@@ -148,7 +148,7 @@ def test_a_sweep_hands_an_object_to_its_workers_and_finds_the_record_again(tmp_p
     runs = [PlannedRun("demo", TrainingConfig(replace(OTHERS["floor"], samples=Linear(3)), SMALL, epochs=1))]
     (record,) = run_sweep(runs, tmp_path, workers=1, progress=False)
     assert record == finished_record(runs[0], tmp_path)
-    assert record["config"]["objects"]["method"]["samples"]["w_max"] == 3
+    assert record.config["objects"]["method"]["samples"]["w_max"] == 3
     other = PlannedRun("demo", replace(runs[0].config, seed=1))
     (tmp_path / runs[0].name).rename(tmp_path / other.name)
     with pytest.raises(InputError, match="is of a run with another seed"):

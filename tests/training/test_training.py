@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import signal
 import subprocess
@@ -12,7 +11,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -27,7 +26,8 @@ from rulbook.data.tensors import upload
 from rulbook.errors import InputError
 from rulbook.inference import predict
 from rulbook.methods import METHODS
-from rulbook.runs.run import run_experiment
+from rulbook.runs.record import read_record
+from rulbook.runs.run import run
 from rulbook.training import TrainingConfig, Watch, evaluate, loop, train
 from rulbook.training.draws import Draws
 from rulbook.training.state import State
@@ -103,24 +103,24 @@ def test_watching_and_probing_change_nothing(data):
 
 
 def test_a_record_tells_what_other_protocols_would_have_made_of_the_run(data, tmp_path):
-    record = run_experiment(data, replace(QUICK, probe_every=4), tmp_path / "run", progress=False)
-    other = record["other_protocols"]
+    record = run(data, replace(QUICK, probe_every=4), tmp_path / "run", progress=False)
+    other = record.other_protocols
     history = pd.read_csv(tmp_path / "run" / "history.csv")
-    assert other["best_test_epoch"]["rmse"] == pytest.approx(history["test_rmse"].min())
-    assert other["best_test_epoch"]["rmse"] <= record["test"]["rmse"] + 1e-4
+    assert other.best_test_epoch.rmse == pytest.approx(history["test_rmse"].min())
+    assert other.best_test_epoch.rmse <= record.test.rmse + 1e-4
     model = load_checkpoint(tmp_path / "run" / "best.safetensors").model
     seen = evaluate(model, data.test)
-    assert record["test"]["rmse"] == pytest.approx(seen.scores()["rmse"], abs=1e-4)
+    assert record.test.rmse == pytest.approx(seen.scores()["rmse"], abs=1e-4)
     uncapped = np.sqrt(np.mean((seen.rul - data.test.true_rul) ** 2))
-    assert other["uncapped"]["rmse"] == pytest.approx(uncapped, abs=1e-4)
+    assert other.uncapped.rmse == pytest.approx(uncapped, abs=1e-4)
     every = evaluate(model, data.test_all)
     assert len(every.rul) > len(seen.rul)
-    assert other["all_windows"]["rmse"] == pytest.approx(every.scores()["rmse"], abs=1e-4)
-    ratio = record["gradients"]["norm_ratio"]
-    assert 0 < ratio["q1"] <= ratio["median"] <= ratio["q3"]
-    assert record["gradients"]["probes"] == 3 * len(range(0, -(-len(data.train) // 128), 4))
-    without = run_experiment(data, replace(QUICK, epochs=1), tmp_path / "other", progress=False)
-    assert without["gradients"] is None
+    assert other.all_windows.rmse == pytest.approx(every.scores()["rmse"], abs=1e-4)
+    ratio = record.gradients.norm_ratio
+    assert 0 < ratio.q1 <= ratio.median <= ratio.q3
+    assert record.gradients.probes == 3 * len(range(0, -(-len(data.train) // 128), 4))
+    without = run(data, replace(QUICK, epochs=1), tmp_path / "other", progress=False)
+    assert without.gradients is None
 
 
 SCRIPT = """
@@ -164,15 +164,15 @@ def test_the_callers_random_state_is_left_alone(data):
 
 
 def test_a_run_leaves_model_curves_picture_and_record(data, tmp_path):
-    record = run_experiment(data, replace(QUICK, epochs=2), tmp_path, progress=False)
+    record = run(data, replace(QUICK, epochs=2), tmp_path, progress=False)
     assert {"best.safetensors", "history.csv", "learning_curves.png", "test_engines.png", "record.json"} <= {
         file.name for file in tmp_path.iterdir()
     }
-    assert json.loads((tmp_path / "record.json").read_text()) == record
+    assert read_record(tmp_path / "record.json") == record
     checkpoint = load_checkpoint(tmp_path / "best.safetensors")
     scores = evaluate(checkpoint.model, data.test).scores()
-    assert scores == pytest.approx(record["test"])
-    assert len(record["data"]["validation_units"]) == 2
+    assert scores == pytest.approx(asdict(record.test))
+    assert len(record.data["validation_units"]) == 2
 
 
 def test_the_test_engines_do_not_touch_training(data):
@@ -414,17 +414,17 @@ def test_the_best_epoch_is_kept_even_if_it_is_not_the_last(tiny, tmp_path, scrip
     scripted(30.0, 10.0)
     short = train(tiny, replace(TINY, epochs=2), progress=False)
     scripted(30.0, 10.0, 20.0)
-    record = run_experiment(tiny, replace(TINY, epochs=3), tmp_path, progress=False)
+    record = run(tiny, replace(TINY, epochs=3), tmp_path, progress=False)
     scripted(30.0, 10.0, 20.0)
     result = train(tiny, replace(TINY, epochs=3), progress=False)
     checkpoint = load_checkpoint(tmp_path / "best.safetensors")
-    assert record["selected_epoch"] == result.best_epoch == checkpoint.facts["best_epoch"] == 2
+    assert record.selected_epoch == result.best_epoch == checkpoint.facts["best_epoch"] == 2
     assert len(result.history) == 3
     for model in (result.model, checkpoint.model):
         assert torch.equal(weights(model), weights(short.model))
         assert not any(module.training for module in model.modules())
-    assert record["test"] == pytest.approx(evaluate(short.model, tiny.test).scores())
-    assert record["validation"]["rmse"] == 10.0
+    assert asdict(record.test) == pytest.approx(evaluate(short.model, tiny.test).scores())
+    assert record.validation.rmse == 10.0
     scripted(30.0, 10.0, 20.0)
     last = started(tiny, TINY)
     for _ in range(3):
@@ -454,7 +454,7 @@ def test_the_learning_rate_warms_up_then_halves_on_a_plateau(tiny, scripted):
 def test_the_cap_of_the_data_is_the_cap_of_everything(cap, tmp_path):
     fleet = demo_fleet(engines=6, test_engines=4, seed=3)
     data = prepare(fleet, window=8, max_rul=cap, thresholds=(50, 20), seed=0)
-    record = run_experiment(data, replace(TINY, epochs=1), tmp_path, progress=False)
+    record = run(data, replace(TINY, epochs=1), tmp_path, progress=False)
     checkpoint = load_checkpoint(tmp_path / "best.safetensors")
     model = checkpoint.model
     assert (model.max_rul, model.thresholds) == (cap, (50, 20))
@@ -465,7 +465,7 @@ def test_the_cap_of_the_data_is_the_cap_of_everything(cap, tmp_path):
     assert (model.predict(data.test.tensors()[0])[0] == cap).all()
     assert (predict(checkpoint, fleet.test)["rul"] == cap).all()
     assert evaluate(model, data.test).true_rul.max() <= cap
-    assert record["data"]["max_rul"] == cap
+    assert record.data["max_rul"] == cap
     assert evaluate(model, data.test_all).true_health.tolist() == [
         0 if rul > 50 else 2 if rul <= 20 else 1 for rul in data.test_all.true_rul
     ]

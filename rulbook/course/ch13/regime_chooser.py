@@ -13,11 +13,11 @@ from rulbook._check import Array
 from rulbook.course.ch13.preference import preference, reigns, win_shares
 from rulbook.course.figures.controls import Choice, Slider, Switch
 from rulbook.course.figures.figure import LiveFigure
-from rulbook.course.results import read_json
+from rulbook.course.figures.numerals import fixed, percent
+from rulbook.course.results import read_benchmark, read_json
 from rulbook.methods import CANDIDATES, METHODS
 from rulbook.metrics import pareto_front
 from rulbook.palette import ACCENT
-from rulbook.runs.comparison import read_benchmark
 
 __all__ = ["REGIMES", "RegimeChooser", "measured_points", "measured_runs", "regime_tables", "reported_points"]
 
@@ -72,7 +72,7 @@ def measured_runs(benchmark: pd.DataFrame | None = None) -> dict[str, tuple[list
     left out.
 
     Args:
-        benchmark: One row a run, as :func:`rulbook.runs.comparison.read_benchmark` returns them; if left out, those.
+        benchmark: One row a run, as :func:`rulbook.course.results.read_benchmark` returns them; if left out, those.
     """
     return {
         subset: (methods, runs)
@@ -158,6 +158,28 @@ class RegimeChooser(LiveFigure):
     def tables(self) -> dict[str, Any]:
         """Points of both sources, and how often each method wins over all resamples of the seeds."""
         return regime_tables()
+
+    def read_out(self) -> str:
+        """The regime of the preference, who wins there, how surely, and who is on the front."""
+        regime = next((name for name, _, end in REGIMES if self.w < end), REGIMES[-1][0])
+        band = f"In the source's bands, w = {fixed(self.w)} is the {regime} regime."
+        tables = regime_tables()
+        points = [p for p in tables["points"][self.numbers][self.subset] if p["main"] or self.everybody]
+        if not points:
+            return f"There are no {self.numbers} numbers for {self.subset}, so nothing wins. {band}"
+        table = np.array([[p["rmse"], p["nasa"]] for p in points])
+        value = preference(table, self.w)
+        winner = int(value.argmin())
+        sure = "How sure that is cannot be told: the source prints means, not runs."
+        if self.numbers == "measured":
+            wins = tables["wins"][self.subset]["all" if self.everybody else "book"][round(STEPS * self.w), winner]
+            seeds = tables["seeds"][self.subset]
+            sure = f"It wins in {percent(wins, 0)} of all ways to draw the {seeds} seeds again."
+        front = ", ".join(points[i]["label"] for i in np.lexsort(table.T[::-1]) if pareto_front(table)[i])
+        return (
+            f"{band} Of {len(points)} methods {points[winner]['label']} has the lowest J, {fixed(value[winner], 3)}. "
+            f"{sure} On the front: {front}."
+        )
 
     def picture(self, axes: Axes) -> None:
         """The points with their bars, the front, and a ring around the winner."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rulbook._check import Array, above, flat
+from rulbook.horizon import MAX_RUL
 from rulbook.weighting.samples import Exponential, Geometric, Linear, SampleWeighting, Sigmoid, Step, Uniform
 
 __all__ = ["CONSTRAINTS", "SCHEDULES", "Schedule", "broken_constraints"]
@@ -34,7 +35,7 @@ class Schedule:
         """Numbers it needs besides ``max_rul`` and ``w_max``."""
         return self.samples().own_parameters
 
-    def __call__(self, rul: ArrayLike, max_rul: float = 125.0, w_max: float = 2.0) -> Array:
+    def __call__(self, rul: ArrayLike, max_rul: float = MAX_RUL, w_max: float = 2.0) -> Array:
         """Weights for ``rul`` in cycles, shape (B,)."""
         return np.asarray(self.samples(w_max=w_max)(flat("rul", rul), max_rul), dtype=np.float64)
 
@@ -62,7 +63,7 @@ CONSTRAINTS: dict[str, str] = {
 """What section 14.2 asks of a schedule, in the order in which it asks."""
 
 
-def broken_constraints(schedule: Schedule, max_rul: float = 125.0, w_max: float = 2.0) -> list[str]:
+def broken_constraints(schedule: Schedule, max_rul: float = MAX_RUL, w_max: float = 2.0) -> list[str]:
     """The names in :data:`CONSTRAINTS` that ``schedule`` breaks, found by evaluating it, not by its name.
 
     Args:

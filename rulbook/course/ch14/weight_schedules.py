@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from rulbook.course.ch14.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
 from rulbook.course.figures.controls import Several, Slider
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import fixed
 from rulbook.palette import METHOD_COLORS, OTHERS
 
 __all__ = ["WeightSchedules"]
@@ -59,6 +60,14 @@ class WeightSchedules(LiveFigure):
                 for name, schedule in SCHEDULES.items()
             },
         }
+
+    def read_out(self) -> str:
+        """The weight that each of the chosen shapes gives at the chosen RUL."""
+        if not self.shapes:
+            return "No shape is ticked."
+        weights = {name: SCHEDULES[name]([self.rul], MAX_RUL, self.w_max)[0] for name in self.shapes}
+        told = ", ".join(f"{name} {fixed(weight, 3)}" for name, weight in weights.items())
+        return f"With w_max = {fixed(self.w_max, 1)}, a sample at RUL {fixed(self.rul, 0)} weighs: {told}."
 
     def picture(self, axes: Axes) -> None:
         """The chosen shapes."""

@@ -29,8 +29,9 @@ name beside it. They are found there; the class is the file's name in capitals. 
             cycle = np.arange(201)
             axes.plot(cycle, np.minimum(200 - cycle, self.cap))
 
-and ``cap.js``::
+and ``cap.js``, whose first line has its types checked::
 
+    // @ts-check
     import { figure, range } from "../figures/shared.js";
 
     export default figure(({ state: { cap }, data: { life }, colors, plot }) => {
@@ -67,10 +68,24 @@ import importlib
 
 from rulbook._check import one_of
 from rulbook.course import room_files
-from rulbook.course.figures.controls import Choice, Several, Slider, Switch
+from rulbook.course.figures.controls import Choice, Control, Several, Slider, Switch
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import fixed, percent, short, whole
 
-__all__ = ["Choice", "LiveFigure", "Several", "Slider", "Switch", "figure_class", "figure_names"]
+__all__ = [
+    "Choice",
+    "Control",
+    "LiveFigure",
+    "Several",
+    "Slider",
+    "Switch",
+    "figure_class",
+    "figure_names",
+    "fixed",
+    "percent",
+    "short",
+    "whole",
+]
 
 
 def figure_names() -> tuple[str, ...]:

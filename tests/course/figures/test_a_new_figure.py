@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from figure_pages import LOAD
+from livefigures import LOAD
 from playwright.sync_api import Page
 
 from rulbook import widgets

@@ -7,6 +7,7 @@ files show on average (FD002 for levels, noise and the compressor fault, FD003 f
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,12 +15,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rulbook._check import whole
-from rulbook.data.facts import OPERATING_POINTS, SENSORS, SENSORS_14, SETTINGS
-from rulbook.data.fleet import Fleet
+from rulbook.data.fleet import CutRange, Fleet
+from rulbook.data.layout import SENSORS, SENSORS_14, SETTINGS
+from rulbook.data.sources.cmapss import OPERATING_POINTS, SUBSETS
 from rulbook.data.splits import cut_engines
 from rulbook.errors import InputError
+from rulbook.horizon import WINDOW, Horizon
 
-__all__ = ["demo_fleet"]
+__all__ = ["CUT", "NAMES", "demo_fleet", "load"]
+
+NAMES = ("demo",)
+"""What the command line and :func:`rulbook.data.sources.load` call this fleet."""
+
+CUT = CutRange(1, SUBSETS["FD001"].longest_rul, WINDOW)
+"""Test engines end as far from failure as NASA's of FD001 at most, and leave a window to be seen."""
 
 
 class _Sensor(NamedTuple):
@@ -61,6 +70,11 @@ _SHARES = (0.15, 0.15, 0.15, 0.15, 0.15, 0.25)
 _FAN_SHARE = 0.44
 # Engines of one type differ from new: this much of the noise of each sensor.
 _ENGINE_SPREAD = 0.35
+
+
+def load(name: str, root: str | Path | None = None) -> Fleet:
+    """What the registry calls: :func:`demo_fleet`. It needs no files."""
+    return demo_fleet()
 
 
 def demo_fleet(
@@ -114,10 +128,9 @@ def demo_fleet(
     table = {"unit": engine + 1, "cycle": cycle, **_fly(point, rng), **_read(engine, point, damage, fan, rng)}
     frame = pd.DataFrame(table)
     train = frame[frame["unit"] <= engines].reset_index(drop=True)
-    if test_engines == 0:
-        return Fleet("demo", train, train.iloc[:0], np.zeros(0), SETTINGS, SENSORS_14)
-    test, test_rul = cut_engines(frame[frame["unit"] > engines], seed=seed, cuts=1)
-    return Fleet("demo", train, test.drop(columns="source_unit"), test_rul, SETTINGS, SENSORS_14)
+    test, test_rul = cut_engines(frame[frame["unit"] > engines], CUT, seed=seed, cuts=1)
+    test = test.drop(columns="source_unit")
+    return Fleet("demo", train, test, test_rul, SETTINGS, SENSORS_14, Horizon(), cut=CUT)
 
 
 def _fly(point: NDArray[np.int64], rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:

@@ -1,14 +1,24 @@
-"""The tables behind the regime chooser: which runs count, and what the source's numbers say by its own formula."""
+"""The regime chooser: which runs count, what the source's numbers say by its own formula, and the script's formula."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
+from livefigures import LOAD
+from playwright.sync_api import Page
 
-from rulbook.course.ch13.preference import reigns
-from rulbook.course.ch13.regime_chooser import REGIMES, SQUARE, measured_points, measured_runs, reported_points
+from rulbook.course.ch13.preference import preference, reigns
+from rulbook.course.ch13.regime_chooser import (
+    REGIMES,
+    SQUARE,
+    RegimeChooser,
+    measured_points,
+    measured_runs,
+    reported_points,
+)
 from rulbook.methods import CANDIDATES
+from rulbook.metrics import pareto_front
 
 
 def run(dataset: str, method: str, seed: int, rmse: float, score: float) -> dict[str, object]:
@@ -79,3 +89,17 @@ def test_a_point_is_named_and_drawn_as_the_table_of_methods_says() -> None:
         one = CANDIDATES[name]
         assert (point["label"], point["color"]) == (one.label, one.look.color)
         assert (point["dash"], point["marker"], point["hollow"]) == (one.look.dash, one.look.marker, one.look.hollow)
+
+
+@pytest.mark.browser
+def test_preference_and_front(blank: Page) -> None:
+    blank.evaluate(LOAD, RegimeChooser._esm)
+    generator, grid = np.random.default_rng(0), RegimeChooser.controls()["w"].grid
+    for methods in (1, 2, 3, 9):
+        table = generator.integers(0, 30, size=(methods, 2)) / 4
+        points = [{"rmse": rmse, "nasa": nasa} for rmse, nasa in table.tolist()]
+        values, front = blank.evaluate(
+            "([points, ws]) => [ws.map((w) => script.preference(points, w)), script.front(points)]", [points, grid]
+        )
+        np.testing.assert_allclose(values, [preference(table, w) for w in grid], atol=1e-14)
+        assert front == pareto_front(table).tolist()
