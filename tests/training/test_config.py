@@ -168,10 +168,11 @@ def test_a_method_that_cannot_be_sent_is_refused_before_anything_runs(tmp_path, 
         run_sweep([PlannedRun("demo", TrainingConfig(replace(steep(), make_balancer=typed)))], tmp_path, progress=False)
     assert list(tmp_path.iterdir()) == []
     # Threads take it as it is.
-    monkeypatch.setattr("rulbook.runs.run.run", lambda data, config, folder, **_: {"config": config.to_dict()})
-    monkeypatch.setattr("rulbook.runs.sweep.finished_record", lambda run, folder: None)
+    worked = []
+    monkeypatch.setattr("rulbook.runs.sweep._work", lambda planned, *_: worked.append(planned))
     with ThreadPoolExecutor(1) as threads:
-        assert run_sweep(runs[1:], tmp_path, executor=threads, progress=False) == []
+        run_sweep(runs[1:], tmp_path, executor=threads, progress=False)
+    assert worked == runs[1:]
 
 
 def enclosing(value):
