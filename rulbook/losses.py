@@ -39,7 +39,7 @@ __all__ = ["AMNL", "GABA", "GRACE", "failure_weights", "moderate_weighted_mse_lo
 
 
 def failure_weights(target: Values, max_rul: float = MAX_RUL, w_max: float = 2.0) -> Float[Tensor, "..."]:
-    r"""The AMNL weight of each sample: 1 at the cap, ``w_max`` at failure (section 14.2).
+    r"""The AMNL weight of each sample: 1 at the cap, ``w_max`` at failure (section 14.1).
 
     .. math:: w(y) = 1 + (w_\text{max} - 1)\,\operatorname{clip}(1 - y / R_\text{max},\, 0,\, 1)
 

@@ -188,7 +188,7 @@ def amnl_loss(
     max_rul: float = MAX_RUL,
     w_max: float = 2.0,
 ) -> float:
-    r"""Weighted samples, fixed task weights (section 14.4).
+    r"""Weighted samples, fixed task weights (sections 13.4 and 14.4, equation 14.8).
 
     .. math:: L = (1 - \lambda_\text{hs})\,\mathrm{wMSE} + \lambda_\text{hs}\,\mathrm{CE}
 
@@ -221,7 +221,7 @@ def gaba_loss(
     eps: float = 1e-8,
     total: float = 1.0,
 ) -> float:
-    r"""Samples alike, tasks weighted by inverse gradient norm (section 17.1).
+    r"""Samples alike, tasks weighted by inverse gradient norm (section 17.2).
 
     .. math:: L = \lambda_\text{rul}\,\mathrm{MSE} + \lambda_\text{hs}\,\mathrm{CE}, \qquad
               \lambda_t \propto 1 / (g_t + \epsilon)

@@ -1,4 +1,4 @@
-"""The one table of methods: name, label, description, look, and the two choices (sections 13.4, 21.1).
+"""The one table of methods: name, label, description, look, and the two choices (section 13.4, chapter 21).
 
 A method is data: a choice of sample weights and a balancer. The training loop reads its fields and never its name;
 palette, figures, plots and ``rulbook train --method`` read how it is called and drawn.

@@ -1,4 +1,4 @@
-"""Methods of others, on every sample alike (section 21.1)."""
+"""Methods of others, on every sample alike (chapter 21)."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def joint_cosines(angle: float, ratio: float, weight: float) -> tuple[float, flo
 
 
 def tipping_cosine(ratio: float, weight: float = 0.5) -> float:
-    r"""The cosine below which a small step on the weighted sum makes the second task worse (section 12.4).
+    r"""The cosine below which a small step on the weighted sum makes the second task worse (section 12.1).
 
     .. math:: \cos\varphi < -\frac{1 - \lambda}{\lambda \rho}
 

@@ -11,7 +11,7 @@ from rulbook.weighting.tasks._base import Weighting
 
 
 class InverseNorm(Weighting):
-    r"""Weights in inverse proportion to the gradient norms (section 17.2).
+    r"""Weights in inverse proportion to the gradient norms (derived in section 17.2, run in section 17.4).
 
     .. math:: \lambda_i = \frac{1/(g_i + \epsilon)}{\sum_j 1/(g_j + \epsilon)}
 
