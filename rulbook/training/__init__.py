@@ -5,6 +5,15 @@ samples are weighted is in the method, how tasks are weighted in its balancer (:
 *engines*, never seen in training, choose the epoch.
 
 ========================  ==================================================================
+``config``                what decides a run, besides the data
+``step``                  one optimiser step
+``state``                 all that moves in a run, with ``save`` and ``load``
+``loop``                  ``train``
+``observers``             what looks on: progress bar, record, probes, your own
+``keeping, run_folder``   the run's folder: the same run goes on there, or is refused
+``draws``                 random draws of the run's own
+``describe``              a method or network of your own, told plainly for the record
+========================  ==================================================================
 """
 
 from rulbook.inference import Evaluation, evaluate

@@ -20,7 +20,7 @@ from rulbook.errors import InputError
 from rulbook.methods import METHODS
 from rulbook.model import PRESETS, ModelConfig
 from rulbook.runs.record import read_record
-from rulbook.runs.run import run_experiment
+from rulbook.runs.run import run
 from rulbook.runs.sweep import PlannedRun, finished_record, plan, run_sweep
 from rulbook.training import TrainingConfig, Watch, train
 from rulbook.training.describe import described
@@ -125,9 +125,9 @@ def test_a_run_of_objects_is_recorded_goes_on_and_is_no_other_run(tiny, tmp_path
     config = TrainingConfig(steep(), SMALL, epochs=2, batch_size=64)
     whole = train(tiny, config, progress=False)
     assert whole.model.config == SMALL
-    record = run_experiment(tiny, replace(config, epochs=1), tmp_path, progress=False)
+    record = run(tiny, replace(config, epochs=1), tmp_path, progress=False)
     assert read_record(tmp_path / "record.json") == record
-    assert config.differing(record["config"]) == ["epochs"]
+    assert config.differing(record.config) == ["epochs"]
     for change, words in (
         (
             {"method": steep(2.5)},
@@ -148,7 +148,7 @@ def test_a_sweep_hands_an_object_to_its_workers_and_finds_the_record_again(tmp_p
     runs = [PlannedRun("demo", TrainingConfig(replace(OTHERS["floor"], samples=Linear(3)), SMALL, epochs=1))]
     (record,) = run_sweep(runs, tmp_path, workers=1, progress=False)
     assert record == finished_record(runs[0], tmp_path)
-    assert record["config"]["objects"]["method"]["samples"]["w_max"] == 3
+    assert record.config["objects"]["method"]["samples"]["w_max"] == 3
     other = PlannedRun("demo", replace(runs[0].config, seed=1))
     (tmp_path / runs[0].name).rename(tmp_path / other.name)
     with pytest.raises(InputError, match="is of a run with another seed"):
@@ -168,12 +168,11 @@ def test_a_method_that_cannot_be_sent_is_refused_before_anything_runs(tmp_path, 
         run_sweep([PlannedRun("demo", TrainingConfig(replace(steep(), make_balancer=typed)))], tmp_path, progress=False)
     assert list(tmp_path.iterdir()) == []
     # Threads take it as it is.
-    monkeypatch.setattr(
-        "rulbook.runs.run.run_experiment", lambda data, config, folder, **_: {"config": config.to_dict()}
-    )
-    monkeypatch.setattr("rulbook.runs.sweep.finished_record", lambda run, folder: None)
+    worked = []
+    monkeypatch.setattr("rulbook.runs.sweep._work", lambda planned, *_: worked.append(planned))
     with ThreadPoolExecutor(1) as threads:
-        assert run_sweep(runs[1:], tmp_path, executor=threads, progress=False) == []
+        run_sweep(runs[1:], tmp_path, executor=threads, progress=False)
+    assert worked == runs[1:]
 
 
 def enclosing(value):
