@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Tools run as modules: their scripts remember where .venv was made, and a folder that was moved is elsewhere. This one has no `-m`.
 JUPYTER_BOOK := $(BIN)/python -c 'from jupyter_book.cli.main import main; main()'
-CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md book/results.md notebooks/[0-9]*.ipynb))))
+CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md book/results.md book/your-own-fleet.md notebooks/[0-9]*.ipynb))))
 EXERCISES := $(sort $(basename $(notdir $(wildcard book/exercises/[0-9]*.md))))
 # Scripts and styles of figures and walkthroughs are files of the site.
 PROGRAMS := $(shell find rulbook/course -name '*.js' -o -name '*.css') rulbook/course/scripts.py rulbook/course/site.py

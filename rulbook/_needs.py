@@ -42,6 +42,7 @@ EXTRA_OF_PACKAGE = {
 
 EXTRA_OF_MODULE = {
     "rulbook.data": "predict",
+    "rulbook.look": "train",
     "rulbook.checkpoint": "predict",
     "rulbook.inference": "predict",
     "rulbook.model": "predict",

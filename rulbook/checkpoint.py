@@ -28,7 +28,7 @@ from rulbook.errors import InputError
 from rulbook.files import one_line, write_atomically
 from rulbook.model import DualTaskModel, ModelConfig
 
-__all__ = ["Checkpoint", "load_checkpoint", "load_tensors", "save_checkpoint", "save_tensors", "write_atomically"]
+__all__ = ["Checkpoint", "load_checkpoint", "load_tensors", "save_checkpoint", "save_tensors", "versions"]
 
 _FORMAT = "rulbook-2"
 _EARLIER = ("rulbook-1",)

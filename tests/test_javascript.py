@@ -18,6 +18,8 @@ KIT = [
     *sorted((ROOT / "rulbook" / "course" / "walkthrough").glob("*.js")),
 ]
 FIGURES = sorted((ROOT / "rulbook" / "course").glob("ch[0-9][0-9]/*.js"))
+TRIED = sorted((ROOT / "tests" / "course" / "figures").glob("*.js"))
+"""Figures that only tests show."""
 BROWSER = {"strict": True, "lib": ["esnext", "dom", "dom.iterable"]}
 # What a figure draws from comes as it pleases from Python: a callback on it may leave its types open.
 LENIENT = {**BROWSER, "noImplicitAny": False}
@@ -48,10 +50,10 @@ def problems(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
 
 
 def test_every_script_of_ours_asks_to_be_checked() -> None:
-    known = {*KIT, *FIGURES}
+    known = {*KIT, *FIGURES, *TRIED}
     found = {
         path
-        for folder in ("book", "rulbook", "tests", "benchmarks")
+        for folder in ("book", "rulbook")
         for path in (ROOT / folder).rglob("*.js")
         if not path.is_relative_to(ROOT / "book" / "assets" / "mathjax")
     }
@@ -65,6 +67,15 @@ def test_the_kit_has_types_throughout(problems: Callable[..., str]) -> None:
 
 def test_figures_call_the_kit_as_it_wants_to_be_called(problems: Callable[..., str]) -> None:
     assert problems(LENIENT, *FIGURES) == ""
+
+
+def test_so_do_the_figures_of_the_tests(tmp_path: Path, problems: Callable[..., str]) -> None:
+    room = tmp_path / "room"
+    for path, folder in [(ROOT / "rulbook/course/figures/shared.js", "figures"), *((path, "room") for path in TRIED)]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / path.name).write_bytes(path.read_bytes())
+    assert len(TRIED) >= 2
+    assert problems(LENIENT, *sorted(room.glob("*.js"))) == ""
 
 
 SOUND = """// @ts-check

@@ -74,7 +74,7 @@ def execute(path: str | Path, root: str | Path = ".") -> list[str]:
     if told["commands"]:
         found |= set((root / "rulbook").rglob("*.py"))
     inside = (file.relative_to(root) for file in found if file.is_relative_to(root) and file.is_file())
-    # What is stored holds no program of a figure or a walkthrough (rulbook.course.storing): its edit changes nothing.
+    # What is stored holds no program of a figure or a walkthrough: an edit of one changes nothing.
     kept = (
         file.as_posix()
         for file in inside

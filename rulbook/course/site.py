@@ -29,12 +29,18 @@ _EARLY = 400
 _LEFT_OVER = ("locales", "vendor", "webpack-macros.html", "sbt-webpack-macros.html")
 """What the theme leaves in the static folder: what its own build needs, and an icon font that custom.css replaces."""
 
+_ICONS = re.compile(
+    r'@font-face\{[^}]*Font Awesome[^}]*\}|(?:\.fa-[\w-]+:{1,2}before,?)+\{content:"[^"]*"\}'
+    r"|/\*# sourceMappingURL=.*?\*/"
+)
+
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the steps."""
     app.connect("builder-inited", _write)
     app.connect("source-read", _show_figures)
     app.connect("html-page-context", _bring_programs)
+    app.connect("html-page-context", _spare_mathematics, priority=900)
     # After the themes' own: they copy files at the end, too.
     app.connect("build-finished", _drop_unused, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
@@ -83,6 +89,13 @@ def _bring_programs(app: Sphinx, pagename: str, templatename: str, context: dict
         app.add_js_file(script, priority=_EARLY, defer="defer")
 
 
+def _spare_mathematics(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any) -> None:
+    """A page without a formula does not load MathJax, the heaviest file of the site."""
+    if 'class="math' not in context.get("body", ""):
+        kept = [script for script in context["script_files"] if "/mathjax/" not in f"/{script.filename}"]
+        context["script_files"][:] = kept
+
+
 def _drop_unused(app: Sphinx, exception: Exception | None) -> None:
     """Take scripts, styles and source maps that no page loads out of the site."""
     if app.builder.format != "html" or exception is not None:
@@ -92,6 +105,10 @@ def _drop_unused(app: Sphinx, exception: Exception | None) -> None:
     for name in _LEFT_OVER:
         target = static / name
         shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+    # With the icon font go its faces and the numbers of its two thousand icons.
+    style = static / "styles" / "pydata-sphinx-theme.css"
+    if style.is_file():
+        style.write_text(_ICONS.sub("", style.read_text(encoding="utf-8")), encoding="utf-8")
     loaded = _loaded(site)
     for path in [*site.rglob("*.map"), *site.rglob("*.js"), *site.rglob("*.css")]:
         # MathJax loads its own extensions when a formula needs them.

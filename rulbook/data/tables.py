@@ -191,7 +191,8 @@ def _classes(
             left = table.groupby("unit")["cycle"].transform("max") - table["cycle"]
             found = left.groupby(values.to_numpy()).mean().sort_values(ascending=False, kind="stable").index.tolist()
         else:
-            found = sorted(found) if all(map(is_number, found)) else found
+            whole = all(is_number(value) and value == round(value) for value in found)
+            found = sorted(int(value) for value in found) if whole else found
     if not 2 <= len(found) <= _MOST_CLASSES:
         raise InputError(
             f"frame has {len(found)} different values in column {health}: a health class has from 2 to {_MOST_CLASSES}."

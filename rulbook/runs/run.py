@@ -13,7 +13,7 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -42,7 +42,7 @@ from rulbook.runs.record import (
     Scores,
     write_record,
 )
-from rulbook.training import Observer, TrainingConfig, TrainingResult, Watch, train
+from rulbook.training import Observing, TrainingConfig, TrainingResult, Watch, train
 from rulbook.training.keeping import run_identity
 from rulbook.training.run_folder import RunFolder, held
 
@@ -73,7 +73,7 @@ def run(
     *,
     resume: bool = False,
     progress: bool = True,
-    observers: Sequence[Observer | Callable[[dict[str, float]], object]] = (),
+    observers: Sequence[Observing] = (),
 ) -> Record:
     """Train, evaluate once on the test engines, and leave model, curves, picture and record in ``folder``.
 
@@ -105,7 +105,7 @@ def _run(
     folder: RunFolder,
     resume: bool,
     progress: bool,
-    observers: Sequence[Observer | Callable[[dict[str, float]], object]],
+    observers: Sequence[Observing],
 ) -> Record:
     started = time.perf_counter()
     if folder.record.exists():

@@ -25,6 +25,8 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
+import sys
 import threading
 import time
 import tomllib
@@ -202,7 +204,8 @@ def run_sweep(
         progress: Show a progress bar over the runs, with the epochs of those under way.
 
     Raises:
-        ValueError: If a finished run in ``folder`` had other settings than the one planned under its name.
+        ValueError: If a finished run in ``folder`` had other settings than the one planned under its name, or a method
+            of your own cannot be sent to a worker process.
         SweepError: After all other runs are finished, if some ended with an error or have a record that is damaged.
 
     Warns:
@@ -217,6 +220,9 @@ def run_sweep(
                 open_runs.append(run)
         except RecordError as damaged:
             errors[run.name] = damaged
+    if executor is None:
+        for run in open_runs:
+            _require_sendable(run)
     done = len(runs) - len(open_runs)
     pool = nullcontext(executor) if executor else _processes(whole("workers", workers, 1))
     bar = tqdm(total=len(runs), initial=done, desc="sweep", unit="run", disable=not progress)
@@ -277,6 +283,23 @@ def finished_record(run: PlannedRun, folder: str | Path) -> Record | None:
     if differing:
         raise InputError(f"{str(file)!r} is of a run with another {', '.join(differing)}: give another folder.")
     return record
+
+
+def _require_sendable(run: PlannedRun) -> None:
+    """Refuse a method that a worker process could not be given, before any run begins."""
+    try:
+        sent = pickle.dumps(run)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise InputError(_NOT_SENDABLE.format(run.name, one_line(error))) from error
+    # A worker imports the script of this process again; what was typed into a notebook it cannot find.
+    if b"__main__" in sent and not hasattr(sys.modules["__main__"], "__file__"):
+        raise InputError(_NOT_SENDABLE.format(run.name, "it was defined in a notebook, not in a file"))
+
+
+_NOT_SENDABLE = (
+    "the method of {} cannot be sent to a worker process: {}. Make its balancer by a function in a module, or by "
+    "functools.partial of one; or give an executor of threads."
+)
 
 
 def epochs_done(run: PlannedRun, folder: str | Path) -> int:

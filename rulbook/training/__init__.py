@@ -10,7 +10,7 @@ samples are weighted is in the method, how tasks are weighted in its balancer (:
 from rulbook.inference import Evaluation, evaluate
 from rulbook.training.config import TrainingConfig
 from rulbook.training.loop import TrainingResult, train
-from rulbook.training.observers import Observer, Probe, ProgressBar, Steps, Watch
+from rulbook.training.observers import Observer, Observing, Probe, ProgressBar, Steps, Watch
 from rulbook.training.step import PRECISIONS, DivergedError, Forward, step
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Evaluation",
     "Forward",
     "Observer",
+    "Observing",
     "Probe",
     "ProgressBar",
     "Steps",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
-from rulbook._check import above, at_least, one_of, shown, whole, within
+from rulbook._check import above, at_least, finite_number, one_of, shown, whole, within
 from rulbook.errors import InputError
 from rulbook.methods import METHODS, Method
 from rulbook.model import PRESETS, ModelConfig
@@ -172,7 +172,8 @@ class TrainingConfig:
         keys = {one.metadata.get("setting", one.name): one.name for one in fields(cls)}
         if unknown := sorted(set(values) - set(keys) - {_OBJECTS}):
             raise InputError(f"settings hold {shown(', '.join(unknown))[1:-1]}: known are {', '.join(keys)}.")
-        return cls(**{keys[name]: value for name, value in values.items() if name != _OBJECTS})
+        kinds = {keys[name]: value for name, value in values.items() if name != _OBJECTS}
+        return cls(**{name: _of_kind(name, value, getattr(cls, name)) for name, value in kinds.items()})
 
     def differing(self, kept: Mapping[str, Any]) -> list[str]:
         """The settings in which a run is another one, whose description was kept; what is missing there is the default.
@@ -187,6 +188,15 @@ class TrainingConfig:
         theirs = {**TrainingConfig.from_dict(named).to_dict(), **kept}
         mine = self.to_dict()
         return [name for name in {**mine, **theirs} if mine.get(name) != theirs.get(name)]
+
+
+def _of_kind(name: str, value: Any, default: Any) -> Any:
+    """A value out of a file as what its setting is: a name, a whole number or a number."""
+    if not isinstance(default, str):
+        return whole(name, value, 0) if isinstance(default, int) else finite_number(name, value)
+    if not isinstance(value, str):
+        raise InputError(f"{name} is {shown(value)}: it must be a name.")
+    return value
 
 
 def _told(method: Method) -> dict[str, Any]:

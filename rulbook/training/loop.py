@@ -22,7 +22,7 @@ from rulbook.inference import evaluate
 from rulbook.model import DualTaskModel
 from rulbook.training.config import TrainingConfig
 from rulbook.training.keeping import Keeper
-from rulbook.training.observers import Notes, Observer, Probe, ProgressBar, Steps, observers_of
+from rulbook.training.observers import Notes, Observer, Observing, Probe, ProgressBar, Steps, observers_of
 from rulbook.training.run_folder import RunFolder, held
 from rulbook.training.state import State
 from rulbook.training.step import DivergedError, Forward
@@ -71,7 +71,7 @@ def train(
     folder: str | Path | RunFolder | None = None,
     resume: bool = False,
     progress: bool = True,
-    observers: Iterable[Observer | Callable[[dict[str, float]], object]] = (),
+    observers: Iterable[Observing] = (),
 ) -> TrainingResult:
     """Train a :class:`~rulbook.model.DualTaskModel` and keep the epoch that validation engines choose.
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ from rulbook.inference import evaluate
 from rulbook.training.state import State, require_labelled
 from rulbook.training.step import Forward
 
-__all__ = ["Notes", "Observer", "Probe", "ProgressBar", "Steps", "Watch", "observers_of"]
+__all__ = ["Notes", "Observer", "Observing", "Probe", "ProgressBar", "Steps", "Watch", "observers_of"]
 
 
 class Observer:
@@ -76,6 +76,13 @@ class Observer:
         """Take back what :meth:`state_dict` gave."""
 
 
+if TYPE_CHECKING:
+    Observing = Observer | Callable[[dict[str, float]], object]
+else:
+    # Whatever comes is looked at by ``observers_of``, which names what it cannot use.
+    Observing = object
+
+
 class _OnEpoch(Observer):
     """A function that is shown each new row."""
 
@@ -86,7 +93,7 @@ class _OnEpoch(Observer):
         self.function(row)
 
 
-def observers_of(given: Iterable[Observer | Callable[[dict[str, float]], object]]) -> list[Observer]:
+def observers_of(given: Iterable[Observing]) -> list[Observer]:
     """Observers as they are, functions as observers of the rows.
 
     Raises:

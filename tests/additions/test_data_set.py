@@ -97,7 +97,7 @@ def test_a_data_set_in_other_units_with_a_measured_health_class_is_one_file(proj
     project.put("rulbook/data/sources/cells.py", CELLS)
     project.put("plan.toml", PLAN)
     # The family's own tests find it, and ask of it what they ask of all.
-    assert "2 passed" in project.pytest("tests/data/test_sources.py", "-k", "cells")
+    assert "2 passed" in project.pytest("tests/data/test_data_sources.py", "-k", "cells")
 
     fleet, looked, trained, scored, predicted, swept = project.python("-c", COMMANDS).split("-----\n")
     assert fleet.startswith("Fleet(cells: 9 training engines, ")

@@ -240,9 +240,9 @@ def test_a_folder_is_one_thread_alone_and_free_after_an_error(tmp_path):
 
 TRAIN = """
 import functools, sys
-import rulbook.data
 from rulbook.cli import main
-rulbook.data.demo_fleet = functools.partial(rulbook.data.demo_fleet, engines=6, test_engines=3, seed=3)
+from rulbook.data.sources import demo
+demo.demo_fleet = functools.partial(demo.demo_fleet, engines=6, test_engines=3, seed=3)
 sys.exit(main(["train", "--epochs", "500", "--patience", "500", "--quiet", "--out", sys.argv[1]]))
 """
 

@@ -56,7 +56,7 @@ export default figure(({ state: { w, numbers, subset, everybody }, data, colors,
   }
   plane.labels(points.filter((_, i) => onFront[i] || i === winner || points.length < 7)
     .map(({ rmse, nasa, label, color }) => ({ at: [rmse, nasa], text: label, color })));
-  for (const [i, { rmse, nasa, color }] of points.entries()) plane.dot([rmse, nasa], { color, r: i === winner ? 5 : 4 });
+  points.forEach(({ rmse, nasa, color, marker, hollow }, i) => plane.dot([rmse, nasa], { color, marker, hollow, r: i === winner ? 5 : 4 }));
   if (!points.length) plane.text([0.5, 0.5], `no ${numbers} numbers for ${subset}`, { anchor: "middle" });
 
   const values = plot({
@@ -76,8 +76,8 @@ export default figure(({ state: { w, numbers, subset, everybody }, data, colors,
   const band = `In the source's bands, w = ${fixed(w)} is the ${regime[0]} regime.`;
   table(
     ["Method", "RMSE", "NASA score", `J at w = ${fixed(w)}`, "Wins"],
-    points.map(({ label, color, dash, rmse, nasa }, i) => [
-      { label, color, dash }, fixed(rmse), fixed(nasa, 1), fixed(value[i], 3), wins ? percent(share(i), 0) : "unknown",
+    points.map(({ label, color, dash, marker, hollow, rmse, nasa }, i) => [
+      { label, color, dash, marker, hollow }, fixed(rmse), fixed(nasa, 1), fixed(value[i], 3), wins ? percent(share(i), 0) : "unknown",
     ]),
   );
   if (!points.length) return `There are no ${numbers} numbers for ${subset}, so nothing wins. ${band}`;

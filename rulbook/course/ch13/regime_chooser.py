@@ -22,7 +22,7 @@ from rulbook.palette import ACCENT
 __all__ = ["REGIMES", "RegimeChooser", "measured_points", "measured_runs", "regime_tables", "reported_points"]
 
 BOTH = "FD002 + FD004"
-SUBSETS = (BOTH, "FD001", "FD002", "FD003", "FD004")
+SUBSETS = (BOTH, *read_json("rul_histograms")["subsets"])
 SQUARE = tuple(name for name, method in METHODS.items() if method.family == "square")
 """The methods of the book, in the order of the legend. The others compete on request."""
 REGIMES = (("truck", 0.0, 0.15), ("airline", 0.15, 0.40), ("cruise", 0.40, 1.0))

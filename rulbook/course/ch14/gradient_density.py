@@ -18,7 +18,7 @@ from rulbook.reference import failure_weights
 
 __all__ = ["GradientDensity", "near_failure_share"]
 
-SUBSETS = ("FD001", "FD002", "FD003", "FD004")
+SUBSETS = tuple(read_json("rul_histograms")["subsets"])
 NEAR = 30
 """RUL in cycles up to which a sample counts as near failure; the last health class starts here."""
 RESIDUAL = 10.0

@@ -25,7 +25,7 @@ from rulbook.reference import failure_weights
 
 __all__ = ["GradientSpread", "magnitude_quantile", "mean_square_weight"]
 
-SUBSETS = ("FD001", "FD002", "FD003", "FD004")
+SUBSETS = tuple(read_json("rul_histograms")["subsets"])
 SIGMA = 10.0
 """Standard deviation of the residuals in the figure, in cycles."""
 

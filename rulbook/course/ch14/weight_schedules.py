@@ -75,4 +75,5 @@ class WeightSchedules(LiveFigure):
         for name in self.shapes:
             axes.plot(rul, SCHEDULES[name](rul, MAX_RUL, self.w_max), color=COLORS[name], label=name)
         axes.set(xlabel="true RUL (cycles)", ylabel="weight", xlim=(0, MAX_RUL + 15))
-        axes.legend()
+        if self.shapes:
+            axes.legend()

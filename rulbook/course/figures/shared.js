@@ -9,7 +9,8 @@
 /** @typedef {{ anchor?: string, color?: string, strong?: boolean, halo?: boolean, dx?: number, dy?: number }} Lettering */
 /** @typedef {{ at: Point, text: string, color?: string }} Label */
 /** @typedef {{ x?: string, y?: string }} Along  The control that a point moves along an axis. */
-/** @typedef {{ label: string, color: string, dash?: boolean | string }} Key */
+/** @typedef {{ color?: string, r?: number, marker?: string, hollow?: boolean }} Mark  A marker by matplotlib's letter. */
+/** @typedef {{ label: string, color: string, dash?: boolean | string, marker?: string, hollow?: boolean }} Key */
 /**
  * @typedef {object} Panel
  * @property {(domainY: number[]) => Panel} behind  The same panel with another scale along y, for what lies behind.
@@ -17,7 +18,7 @@
  * @property {(points: Point[], stroke?: { color?: string }) => void} area
  * @property {(across: number[], up: number[], fill?: { color?: string }) => void} bar
  * @property {(a: number, stroke?: { color?: string, to?: number }) => void} rule
- * @property {(point: Point, fill?: { color?: string, r?: number }) => void} dot
+ * @property {(point: Point, mark?: Mark) => void} dot
  * @property {(point: Point, text: string, lettering?: Lettering) => void} text
  * @property {(items: Label[]) => void} labels
  * @property {(point: Point, along: Along) => void} handle
@@ -103,6 +104,26 @@ const svg = (parent, tag, attributes = {}, text = "") => {
   for (const [key, value] of Object.entries(attributes)) if (value !== undefined) element.setAttribute(key, String(value));
   element.textContent = text;
   return parent.appendChild(element);
+};
+
+// Markers of rulbook.looks around (0, 0), about as large as a dot of radius 1. Any other is drawn as a dot.
+/** @type {Record<string, string>} */
+const OUTLINES = {
+  s: "M-.9-.9H.9V.9H-.9Z",
+  "^": "M0-1.2 1.1.8H-1.1Z",
+  D: "M0-1.25 1.25 0 0 1.25-1.25 0Z",
+  P: "M-.4-1.2H.4V-.4H1.2V.4H.4V1.2H-.4V.4H-1.2V-.4H-.4Z",
+  X: "M-1.1-.6-.6-1.1 0-.5.6-1.1 1.1-.6.5 0 1.1.6.6 1.1 0 .5-.6 1.1-1.1.6-.5 0Z",
+};
+
+const ROUND = "M-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0Z";
+
+/** @param {Element} parent @param {number} x @param {number} y @param {Mark & { style?: string }} mark */
+const markAt = (parent, x, y, { r = 4, marker = "o", hollow, style }) => {
+  const kind = { class: hollow ? "dot hollow" : "dot", style };
+  if (!(marker in OUTLINES)) return svg(parent, "circle", { ...kind, cx: x, cy: y, r });
+  const line = { d: OUTLINES[marker], transform: `translate(${x} ${y}) scale(${r})`, "data-marker": marker };
+  return svg(parent, "path", { ...kind, ...line });
 };
 
 // Arrays come from Python as {shape, float32}.
@@ -237,8 +258,7 @@ const plot = (scene, { x, y, height = 270, left = 46, right = 16 }) => {
       // An upright line from the axis, by default to the top.
       rule: (a, { color, to = domainY[1] } = {}) =>
         svg(panel, "path", { class: "rule", d: `M${X(a)},${Y(domainY[0])}V${Y(to)}`, ...ink(color) }),
-      dot: ([a, b], { color, r = 4 } = {}) =>
-        svg(panel, "circle", { class: "dot", cx: X(a), cy: Y(b), r, ...ink(color) }),
+      dot: ([a, b], { color, ...mark } = {}) => markAt(panel, X(a), Y(b), { ...mark, ...ink(color) }),
       text: ([a, b], text, { dx = 0, dy = 0, ...style } = {}) => write(text, X(a) + dx, Y(b) + dy, style),
       // Dots with a label each, moved apart where labels would overlap and kept above the axis.
       labels: (items) => {
@@ -280,10 +300,21 @@ const keepInside = (canvas, width) => {
   });
 };
 
+// A look of the table of methods, its very pattern and marker, as a picture: a figure has one drawing, and no other.
+/** @param {Key} look */
+const sample = ({ color, dash, marker = "o", hollow }) => {
+  const mark = hollow ? `fill="none" stroke="${color}" stroke-width=".5"` : `fill="${color}"`;
+  const drawing =
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 38 12">` +
+    `<path d="M1 6H37" stroke="${color}" stroke-width="2.5" stroke-dasharray="${dash || "none"}"/>` +
+    `<path d="${OUTLINES[marker] ?? ROUND}" transform="translate(19 6) scale(4)" ${mark}/></svg>`;
+  return html("img", { class: "sample", alt: "", src: `data:image/svg+xml,${encodeURIComponent(drawing)}` });
+};
+
 /** @param {Key[]} items */
-const key = (items) => items.map(({ label, color, dash }) => {
-  const swatch = html("i", { class: dash ? "swatch dashed" : "swatch", style: `--color: ${color}` });
-  return html("span", {}, swatch, label);
+const key = (items) => items.map((item) => {
+  const swatch = () => html("i", { class: item.dash ? "swatch dashed" : "swatch", style: `--color: ${item.color}` });
+  return html("span", {}, item.marker ? sample(item) : swatch(), item.label);
 });
 
 // ---- the frame ----

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rulbook._check import above
+from rulbook.horizon import HEALTH_THRESHOLDS
 from rulbook.weighting.samples._base import SampleWeighting, Values
 
 
@@ -22,7 +23,7 @@ class Step(SampleWeighting):
         threshold: RUL :math:`\theta` below which a sample is near failure, in the unit of RUL (cycles in C-MAPSS).
     """
 
-    threshold: float = 30.0
+    threshold: float = HEALTH_THRESHOLDS[1]
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,3 +1,4 @@
+// @ts-check
 import { figure, fixed } from "../figures/shared.js";
 
 export default figure(({ state: { east, north, along, parts, on }, plot }) => {

@@ -1,3 +1,4 @@
+// @ts-check
 import { figure } from "../figures/shared.js";
 
 export default figure(({ state: { level }, colors, plot }) => {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import base64
+import inspect
 import io
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -20,7 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from livefigures import sample, state_of
 
-from rulbook import widgets
+from rulbook import course, widgets
+from rulbook.course import figures
 from rulbook.course.figures import Choice, Control, LiveFigure, Several, Slider, Switch, figure_class, figure_names
 from rulbook.errors import InputError
 
@@ -158,6 +161,32 @@ def test_a_figure_of_an_unknown_name_is_refused() -> None:
         figure_class("Cap")
     with pytest.raises(AttributeError, match="no attribute 'Cap'"):
         _ = widgets.Cap
+
+
+def test_every_script_and_every_class_in_a_room_is_found() -> None:
+    rooms = Path(course.__file__).parent
+    scripts = {path.with_suffix("") for path in rooms.glob("ch[0-9][0-9]/*.js")}
+    classes = {path.with_suffix("") for path in rooms.glob("ch[0-9][0-9]/*.py") if "(LiveFigure)" in path.read_text()}
+    found = {Path(inspect.getfile(figure_class(name))).with_suffix("") for name in FIGURES}
+    assert scripts == classes == found
+    for name in FIGURES:
+        assert Path(inspect.getfile(figure_class(name))).stem == Path(figure_class(name).script).stem
+
+
+def test_two_rooms_with_a_file_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for room in ("ch14", "ch17"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "cap.py").touch()
+        (tmp_path / room / "__init__.py").touch()
+    monkeypatch.setattr(course, "_HERE", tmp_path)
+    with pytest.raises(InputError, match=r"cap\.py lies in ch14 and in ch17: rename one of them"):
+        course.room_files("*.py")
+
+
+def test_a_script_whose_module_lacks_the_class_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "_modules", lambda: {"Cap": "rulbook.course.ch14.minimiser"})
+    with pytest.raises(InputError, match=r"ch14\.minimiser has a script beside it: it must define the figure Cap"):
+        figure_class("Cap")
 
 
 def test_importing_the_figures_does_not_import_torch() -> None:
