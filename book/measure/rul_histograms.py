@@ -36,7 +36,7 @@ def histogram(rul: pd.Series[int], max_rul: int) -> dict[str, Any]:
 @measurement(
     "How often each capped RUL occurs in the training files, over all cycles and over all windows by their last cycle, "
     "and the two moments of the nearness to failure.",
-    pages=("11-dual-task-model", "12-gradient-imbalance", "14-failure-biased-mse"),
+    pages=("11-dual-task-model", "12-gradient-imbalance", "13-accuracy-and-safety", "14-failure-biased-mse", "results"),
     data=SUBSETS,
     minutes=0.1,
     cheap=True,

@@ -101,7 +101,7 @@ def network(data: Prepared, w_max: float, seed: int, steps: int, batch_size: int
     pages=("14-failure-biased-mse",),
     data=SUBSETS,
     minutes=15,
-    quick={"steps": 100},
+    quick={"steps": 5},
     tolerance=2e-3,
 )
 def measure(bench: Bench, steps: int = 300) -> dict[str, Any]:

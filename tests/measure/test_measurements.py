@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
+import json
 from pathlib import Path
 
 import pytest
 
 from rulbook.course.measurement import ByHand, Measurement, by_hand, measurements, owners, readers
 from rulbook.course.measurement._page import index_page, index_path
-from rulbook.data import sources
+from rulbook.data import demo_fleet, sources
 
 MEASURED = measurements()
 OWNED: dict[str, Measurement | ByHand] = {one.result: one for one in [*MEASURED.values(), *by_hand().values()]}
@@ -61,6 +63,26 @@ def test_it_finds_the_committed_numbers_again(name: str, request: pytest.Fixture
     one = MEASURED[name]
     root: Path | None = request.getfixturevalue("cmapss_folder") if needs_files(one) else None
     assert one.check(root) == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, one in MEASURED.items() if one.data and None not in one.default_arguments().values()]
+)
+def test_its_short_version_runs_to_its_end_on_made_up_engines(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fleet = demo_fleet(engines=20, conditions=1)
+    monkeypatch.setattr(
+        "rulbook.course.measurement._run.load_fleet", lambda name, root: dataclasses.replace(fleet, subset=name)
+    )
+    one, keep = MEASURED[name], tmp_path / "kept.parts"
+    measured = one.run(keep=keep, **one.quick)
+    (out,) = one.write(measured, tmp_path / one.result)
+    stored, _ = one.stored()
+    written = json.loads(out.read_text(encoding="utf-8"))
+    assert list(written) == ["provenance", *stored]
+    # A second run finds all parts of the first, so it gives the same.
+    assert one.run(keep=keep, **one.quick).value == measured.value
 
 
 def test_the_index_is_in_step_with_scripts_and_results() -> None:

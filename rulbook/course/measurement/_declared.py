@@ -257,6 +257,11 @@ class Measurement:
                 words += [f"--{name.replace('_', '-')}", shlex.quote(str(value))]
         return " ".join(words)
 
+    def default_arguments(self) -> dict[str, Any]:
+        """The function's arguments with what they are if nobody says otherwise; None for one that must be given."""
+        empty = inspect.Parameter.empty
+        return {name: None if one.default is empty else one.default for name, one in self.parameters.items()}
+
     def main(self, argv: list[str] | None = None) -> None:
         """The command line of the script; what is wrong with its arguments ends it with one line and code 2."""
         try:
