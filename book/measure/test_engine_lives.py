@@ -17,7 +17,6 @@ First a network, then this script:
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from rulbook.course.measurement import Bench, measurement
 from rulbook.data import Fleet, Windows, all_windows, health_labels, prepare
 from rulbook.metrics import health_accuracy, health_macro_f1
 from rulbook.model import DualTaskModel
+from rulbook.runs.record import read_record
 
 SEEDS = (0, 1, 2)
 
@@ -150,21 +150,22 @@ def measure(bench: Bench, run: Path) -> dict[str, Any]:
     """Everything that the page shows, of the network in the folder ``run``."""
     torch.set_num_threads(1)
     checkpoint = load_checkpoint(run / "best.safetensors")
-    record = json.loads((run / "record.json").read_text(encoding="utf-8"))
+    record = read_record(run / "record.json")
+    assert record.test is not None
     fleet = bench.load("FD001")
     windows, engines = test_windows(fleet, checkpoint), chosen(fleet)
     return {
         "run": {
             "command": "rulbook train --dataset FD001 --method baseline --preset compact --seed 0 --out runs/heads",
-            "selected_epoch": record["selected_epoch"],
-            "test_rmse": round(record["test"]["rmse"], 2),
-            "test_health_accuracy": round(record["test"]["health_accuracy"], 3),
-            "date": record["date"],
+            "selected_epoch": record.selected_epoch,
+            "test_rmse": round(record.test.rmse, 2),
+            "test_health_accuracy": round(record.test.health_accuracy, 3),
+            "date": record.date,
             "torch": torch.__version__.partition("+")[0],
         },
         "engines": {why: {"engine": engine, **life(windows, engine, checkpoint)} for why, engine in engines.items()},
         "heads": both_heads(windows, checkpoint),
-        "fresh_heads": fresh_heads(checkpoint, prepare(fleet, seed=0).train, windows, record["selected_epoch"]),
+        "fresh_heads": fresh_heads(checkpoint, prepare(fleet, seed=0).train, windows, record.selected_epoch),
     }
 
 

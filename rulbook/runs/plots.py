@@ -92,7 +92,7 @@ def predicted_against_true(evaluation: Evaluation, *, title: str = "", time_unit
     axes.set(
         xlabel=f"true RUL ({time_unit}s)",
         ylabel=f"predicted RUL ({time_unit}s)",
-        title=f"{title + ': ' if title else ''}{share:.0f} % of engines late, RMSE {error:.1f} {time_unit}s",
+        title=f"{title + ': ' if title else ''}{share:.0f} % late, RMSE {error:.1f} {time_unit}s",
         xlim=(0, top),
         ylim=(0, top),
         aspect="equal",
