@@ -53,6 +53,7 @@ EXTRA_OF_MODULE = {
     "rulbook.widgets": "figures",
     "rulbook.course": "figures",
     "rulbook.course.exercises": "class",
+    "rulbook.course.measurement": "train",
     "rulbook.course.ch11.blueprint": "predict",
 }
 """Modules that need more than the package that is missed first: the extra that is enough for what they are for."""

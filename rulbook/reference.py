@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 from rulbook._check import Array, above, at_least, finite, flat, not_empty, numbers, paired, same_length, within
 from rulbook.errors import InputError
 from rulbook.horizon import MAX_RUL
-from rulbook.weighting.samples import Linear
 
 __all__ = [
     "amnl_loss",
@@ -65,7 +64,10 @@ def failure_weights(target: ArrayLike, max_rul: float = MAX_RUL, w_max: float = 
     Raises:
         ValueError: If a value is not finite, ``max_rul`` is not positive or ``w_max`` is below 1.
     """
-    return np.asarray(Linear(w_max)(flat("target", target), max_rul))
+    above("max_rul", max_rul, 0)
+    at_least("w_max", w_max, 1)
+    nearness = np.clip(1.0 - flat("target", target) / max_rul, 0.0, 1.0)
+    return 1.0 + (w_max - 1.0) * nearness
 
 
 def amnl_weighted_mse(

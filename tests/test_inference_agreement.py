@@ -17,7 +17,7 @@ from rulbook.data.tensors import TensorWindows, upload
 from rulbook.errors import InputError
 from rulbook.inference import evaluate, predict, predict_windows
 from rulbook.model import DualTaskModel
-from rulbook.training import TrainingConfig, train
+from rulbook.training import TrainingConfig, Watch, train
 
 FLEET = demo_fleet(engines=5, test_engines=3, seed=3)
 DATA = prepare(FLEET, window=8, seed=0)
@@ -51,7 +51,7 @@ def test_neither_the_batch_nor_the_company_of_a_window_changes_its_answer(batch_
 
 def test_validation_evaluate_and_predict_say_the_same_of_the_same_engines(tmp_path):
     held_out = DATA.validation_units
-    result = train(DATA, QUICK, folder=tmp_path, progress=False, watched={"test": DATA.test, "every": DATA.test_all})
+    result = train(DATA, QUICK, folder=tmp_path, progress=False, observers=[Watch(test=DATA.test, every=DATA.test_all)])
     checkpoint = load_checkpoint(tmp_path / "best.safetensors")
     row = result.history.iloc[result.best_epoch - 1]
     parts = {"validation": DATA.validation, "test": DATA.test, "every": DATA.test_all}
@@ -138,9 +138,9 @@ def test_a_run_uploads_its_rows_once_however_many_epochs_it_has(monkeypatch, epo
         return original(array, device)
 
     monkeypatch.setattr(tensors, "_tensor", counted)
-    watched = {"test": DATA.test, "every": DATA.test_all, "train": DATA.train}
+    watch = Watch(test=DATA.test, every=DATA.test_all)
     few = replace(DATA, train=DATA.train.take(np.arange(0, len(DATA.train), 8)))
-    train(few, replace(QUICK, epochs=epochs), progress=False, watched=watched)
+    train(few, replace(QUICK, epochs=epochs), progress=False, observers=[watch])
     # Training and validation engines are windows on one table, test engines on another.
     assert sorted(uploaded) == sorted({id(DATA.train.rows), id(DATA.test.rows)})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import pkgutil
@@ -178,8 +179,14 @@ def test_imports_inside_of_functions_say_what_to_install():
     """Each stands in `with needed()`: a search of the source, because few of them run in any one test."""
     loose = []
     for path in sorted((ROOT / "rulbook").rglob("*.py")):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        for number, line in enumerate(lines):
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        # Of the code: a docstring may show imports too.
+        imports = [
+            node.lineno - 1 for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        for number in imports:
+            line = lines[number]
             found = re.match(r"( +)(?:from|import) (\w+)", line)
             if not found or found[2] not in EXTRA_OF_PACKAGE:
                 continue

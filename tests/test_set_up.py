@@ -215,7 +215,7 @@ def test_an_unsupported_python_is_refused_with_a_remedy(tmp_path, script, monkey
 @pytest.fixture
 def bare(tmp_path) -> Path:
     """A folder that has what an installation reads, and no more."""
-    for folder in (".ci", "book/assets", "book/templates", "notebooks", "rulbook"):
+    for folder in (".ci", "book/assets", "book/templates", "notebooks", "rulbook/course"):
         (tmp_path / folder).mkdir(parents=True)
     for name in ("Makefile", ".ci/venv.py", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / name)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rulbook._check import one_of, shown
+from rulbook._needs import needed
 from rulbook.cli._words import in_words_of_the_shell, said
 from rulbook.errors import InputError
 
@@ -269,7 +270,8 @@ def table_of(files: Sequence[str]) -> pd.DataFrame:
     Raises:
         ValueError: If a file cannot be read, or has other columns than the first.
     """
-    import pandas as pd
+    with needed():
+        import pandas as pd
 
     from rulbook.data import read_frame
 
@@ -291,7 +293,8 @@ def read_machines(files: Sequence[str], columns: Columns | Sequence[str], also: 
     Raises:
         ValueError: If a file cannot be read, lacks a column, or a machine's time occurs in two files.
     """
-    import pandas as pd
+    with needed():
+        import pandas as pd
 
     from rulbook.data import Columns, read_table
 

@@ -103,7 +103,8 @@ def test_a_data_set_in_other_units_with_a_measured_health_class_is_one_file(proj
     assert fleet.startswith("Fleet(cells: 9 training engines, ")
     assert " charges; 3 test engines, " in fleet
     assert fleet.endswith("shortest_history=60) True True\n"), "cut within their own range"
-    assert looked.splitlines()[-1] == "Windows of 20 charges; RUL of their last charge, capped at 400."
+    assert looked.splitlines()[-1].startswith("3 test cells, cut off ")
+    assert "charges" in looked
 
     assert trained.startswith("cells, ")
     assert " charges, NASA score" in trained

@@ -261,7 +261,7 @@ def test_a_signal_stops_a_run_in_one_line_and_it_goes_on(tmp_path, number):
         run.send_signal(number)
         out, complaint = run.communicate(timeout=60)
     assert run.returncode == 128 + number
-    assert out == ""
+    assert out.startswith("demo, taken as")
     assert complaint == (
         f"rulbook train: stopped by {number.name}. The same command with --resume goes on after the last whole epoch.\n"
     )

@@ -51,7 +51,7 @@ name beside it. They are found there; the class is the file's name in capitals. 
             axes.plot(cycle, np.minimum(LIFE - cycle, self.cap))
             axes.set(xlabel="cycle", ylabel="label (cycles)")
 
-and ``cap.js``, whose first line has its types checked::
+and, with a first line that has its types checked, ``cap.js``::
 
     // @ts-check
     import { figure, fixed, range } from "../figures/shared.js";

@@ -21,15 +21,16 @@ def late_predictions():
 
 
 def test_the_packaged_loss_says_what_needs_a_gradient_and_where_it_comes_from():
-    walk = walkthrough(moderate_weighted_mse_loss, late_predictions(), TARGET[:, None], depth=1)
+    walk = walkthrough(moderate_weighted_mse_loss, late_predictions(), TARGET[:, None], depth=2)
     assert said(line(walk, "def"))[:2] == [
         "argument pred: tensor float32 (6,), requires grad = [15, 30, 60, 100, 135, 210]",
         "argument target: tensor float32 (6, 1) = [[5], [20], [50], [90], [125], [200]]",
     ]
     (returned,) = line(walk, "return").state
     assert (returned.kind, returned.text) == ("tensor float32 (), grad_fn MeanBackward0", "144.67")
-    weights = next(call for call in line(walk, "return").calls if call.name == "failure_weights")
-    assert line(weights.steps, "return").state[0].text == "[1.96, 1.84, 1.6, 1.28, 1, 1]"
+    inner = next(call for call in line(walk, "return").calls if call.name == "_weighted_mse")
+    weights = next(call for call in line(inner.steps, "return").calls if call.name == "__call__")
+    assert line(weights.steps, "return self.weigh").state[0].text == "[1.96, 1.84, 1.6, 1.28, 1, 1]"
 
 
 def test_what_backward_leaves_behind_is_shown():
