@@ -159,3 +159,34 @@ def python(program):
     """What a program prints, line by line."""
     done = subprocess.run([sys.executable, "-c", dedent(program)], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
+
+
+def test_a_fleet_that_is_not_prepared_a_name_for_a_config_and_a_path_for_a_model_are_named():
+    told = python(
+        """
+        from rulbook.data import demo_fleet, prepare
+        from rulbook.inference import evaluate, predict
+        from rulbook.model import DualTaskModel
+        from rulbook.training import train
+
+        fleet = demo_fleet(engines=4, test_engines=1, seed=3)
+        data, model = prepare(fleet, window=4), DualTaskModel(preset="compact")
+        calls = [
+            lambda: train(fleet),
+            lambda: train(data, "amnl"),
+            lambda: evaluate(model, data),
+            lambda: predict("runs/mine", fleet.test),
+        ]
+        for call in calls:
+            try:
+                call()
+            except ValueError as error:
+                print(error)
+        """
+    )
+    assert told == [
+        "data is a Fleet: prepare(fleet) makes of a fleet what can be trained on.",
+        "config is 'amnl': it must be a TrainingConfig, such as TrainingConfig('amnl').",
+        "windows is a Prepared: it must be Windows, such as data.test.",
+        "checkpoint is 'runs/mine': load_checkpoint(path) reads one.",
+    ]
