@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from jaxtyping import Bool, Float32, Float64, Num
 
-from rulbook._check import not_empty, whole
+from rulbook._check import not_empty, shown, whole
 from rulbook.checkpoint import Checkpoint
 from rulbook.data import Preprocessor, Windows, all_windows, last_windows
 from rulbook.data.fleet import require_columns, require_rows
@@ -152,6 +152,8 @@ def _on_the_device_of(model: DualTaskModel, windows: Windows | TensorWindows) ->
     device = next(model.parameters()).device
     if isinstance(windows, Windows):
         return TensorWindows.of(windows, device)
+    if not isinstance(windows, TensorWindows):
+        raise InputError(f"windows is a {type(windows).__name__}: it must be Windows, such as data.test.")
     if windows.device != device:
         raise InputError(f"windows lie on {windows.device}: they must lie where the model does, on {device}.")
     return windows
@@ -179,6 +181,8 @@ def predict(checkpoint: Checkpoint, frame: pd.DataFrame, *, every_cycle: bool = 
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"frame is a {type(frame).__name__}: it must be a pandas DataFrame.")
+    if not isinstance(checkpoint, Checkpoint):
+        raise InputError(f"checkpoint is {shown(checkpoint)}: load_checkpoint(path) reads one.")
     preprocessor, horizon = checkpoint.preprocessor, checkpoint.horizon
     if checkpoint.columns is not None:
         frame = checkpoint.columns.rename(frame)

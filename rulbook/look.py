@@ -64,8 +64,17 @@ class FirstLook:
     @property
     def constant(self) -> tuple[str, ...]:
         """The sensors that never move within a condition: a model learns nothing from them."""
-        still = np.atleast_1d(self.preprocessor.stds_.max(axis=0) == 0)
-        return tuple(name for name, is_still in zip(self.fleet.sensors, still, strict=True) if is_still)
+        return tuple(self.fleet.sensors[place] for place in self._still)
+
+    @property
+    def _still(self) -> list[int]:
+        return np.flatnonzero(np.atleast_1d(self.preprocessor.stds_.max(axis=0) == 0)).tolist()
+
+    @property
+    def _lacking(self) -> int:
+        """How many machines lack rows between their first and their last: there RUL and rows are not the same."""
+        runs, cycle = engine_runs(self.fleet.train), self.fleet.train["cycle"].to_numpy()
+        return int((cycle[runs.last] - cycle[runs.first] + 1 != runs.length).sum())
 
     @property
     def shares(self) -> dict[str, float]:
@@ -134,6 +143,11 @@ class FirstLook:
                 f"the cap of {horizon.max_rul:g} is short for these lives: {_percent(self.at_cap)} of all labels are "
                 "the cap, and a model that always says it is nearly always right."
             )
+        elif self.at_cap < _HARDLY_AT_CAP <= float((_left(self.fleet.train) >= horizon.max_rul).mean()):
+            doubts.append(
+                f"the window of {counted(horizon.window, unit)} is long for these lives: once it is full, fewer than "
+                f"the {horizon.max_rul:g} of the cap are left."
+            )
         elif self.at_cap < _HARDLY_AT_CAP:
             doubts.append(
                 f"the cap of {horizon.max_rul:g} is long for these lives: it holds {_percent(self.at_cap)} of all "
@@ -145,16 +159,25 @@ class FirstLook:
                 f"{short} of {len(self.lives)} lives are shorter than the window of {counted(horizon.window, unit)}: "
                 f"such a {self.machine} gives one window, at its failure."
             )
+        if lacking := self._lacking:
+            doubts.append(
+                f"{lacking} of {len(self.lives)} lives lack {plural(unit)} between first and last: lives and windows "
+                f"count rows, RUL counts {plural(unit)}."
+            )
+        if len(self._still) == len(self.fleet.sensors):
+            doubts.append("no sensor ever moves: there is nothing that a model could learn from.")
         rare = [name for name, share in self.shares.items() if share < 0.01]
         if rare:
-            told = "" if horizon.thresholds is None else ": thresholds that suit these lives would say more"
+            told = "" if horizon.thresholds is None else ": another window or other thresholds would say more"
             doubts.append(f"hardly a window is {' or '.join(rare)}{told}.")
         return tuple(doubts)
 
     def __str__(self) -> str:
         lines = [f"{self.fleet.subset}, taken as", *(f"  {line}" for line in str(self.fleet.columns).splitlines())]
         if self.constant:
-            lines.append(f"  constant:  {', '.join(self.constant)} (a sensor that says nothing)")
+            labels = self.fleet.columns.labels
+            named = ", ".join(str(labels.get(name, name)) for name in self.constant)
+            lines.append(f"  constant:  {named} (a sensor that says nothing)")
         lines += [self.lives_told, self.conditions_told, *self.horizon_told.splitlines(), self.test_told]
         lines += [f"look again: {doubt}" for doubt in self.doubts]
         # A list of many sensors goes on under its first.

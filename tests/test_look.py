@@ -141,3 +141,28 @@ def test_a_machine_is_called_as_its_column_calls_it(column, word):
 )
 def test_things_are_counted_in_their_own_word(number, word, said):
     assert counted(number, word) == said
+
+
+def test_rows_that_are_missing_within_a_life_are_told():
+    made = table()
+    every_other = made[made["stroke"] % 2 == 1 - made["press"].eq("p0")]
+    assert first_look(fleet(made=every_other)).doubts == (
+        "3 of 3 lives lack strokes between first and last: lives and windows count rows, RUL counts strokes.",
+    )
+
+
+def test_sensors_of_which_none_moves_are_told():
+    made = table().assign(unit=2.0)
+    look = first_look(fleet(made=made, sensors=["still", "unit"]))
+    assert look.doubts == ("no sensor ever moves: there is nothing that a model could learn from.",)
+    # By the name that the table has, and not by that inside a fleet.
+    assert "constant:  still, unit (" in str(look)
+
+
+def test_where_a_long_window_leaves_no_label_at_the_cap_the_cap_is_not_blamed():
+    first, *others = first_look(fleet(window=35)).doubts
+    assert first == (
+        "the window of 35 strokes is long for these lives: once it is full, fewer than the 10 of the cap are left."
+    )
+    assert not any("the cap of" in doubt for doubt in others)
+    assert first_look(fleet(max_rul=500)).doubts[0].startswith("the cap of 500 is long for these lives")

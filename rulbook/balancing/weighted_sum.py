@@ -1,4 +1,4 @@
-"""The training step that measures gradient norms, turns them into task weights and applies these (section 17.5)."""
+"""The balancer of the book: gradient norms are measured, become task weights, and these are applied (section 17.5)."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def named(words: Sequence[str], dataset: Sequence[str] = (), default: Sequence[s
 def require_file(file: str, known: Sequence[str] = ()) -> None:
     """Refuse what is no file; where the name of a data set would do, with the names of all."""
     path = Path(file)
-    if path.is_dir():
+    if file and path.is_dir():
         raise InputError(f"{file!r} is a folder: name the files in it.")
     if not path.is_file():
         wanted = (

@@ -22,6 +22,7 @@ _OPTIONS = {
     "test": "--test",
     "test_rul": "--test-rul",
     "test_fraction": "--test-fraction",
+    "seed": "--test-seed",
     "window": "--window",
     "max_rul": "--cap",
     "thresholds": "--thresholds",
@@ -55,6 +56,13 @@ def in_words_of_the_shell(files: Sequence[str], test: Sequence[str] = ()) -> Ite
 def said(text: str, files: Sequence[str] = (), test: Sequence[str] = ()) -> str:
     """A message of :mod:`rulbook.data` with files and options in the places of its arguments."""
     text = text.replace("health=MeasuredHealth(column, classes)", "--health-classes")
+    # No option stands for it.
+    text = text.replace(", or validation_fraction=0 to hold out none", "")
+    text = text.replace("Give test and test_rul,", "Give --test and --test-rul,")
+    text = text.replace(
+        "To count rows instead: frame.groupby(unit).cumcount() + 1.",
+        "To count rows instead, number those of each machine from 1.",
+    )
     place = files[0] if len(files) == 1 else f"the table of {len(files)} files"
     if files:
         text = re.sub(r"^(the )?frame\b", place, text)

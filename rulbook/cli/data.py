@@ -6,6 +6,7 @@ import argparse
 
 from rulbook.cli._arguments import Command, add_data, add_root, place
 from rulbook.cli._machines import FILES, OTHERWISE, Named, add_machines, fleet_of, load, named
+from rulbook.cli._words import in_words_of_the_shell
 from rulbook.errors import InputError
 
 __all__ = ["DETAILS", "SUMMARY", "add_arguments", "run"]
@@ -48,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
     if asked.datasets:
         _table(asked, args)
         print()
-    look = first_look(fleet_of(args, asked))
+    fleet = fleet_of(args, asked)
+    with in_words_of_the_shell(asked.files):
+        look = first_look(fleet)
     print(look)
     if asked.files:
         print(OTHERWISE)

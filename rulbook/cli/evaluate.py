@@ -76,20 +76,21 @@ def run(args: argparse.Namespace) -> int:
         name = _dataset(asked, checkpoint)
         fleet = load(name, args)
         test, test_rul, machine = fleet.test, fleet.test_rul, "engine"
-    windows = last_windows(
-        preprocessor.transform(test),
-        test,
-        last_rul=test_rul,
-        window=horizon.window,
-        max_rul=None if args.uncapped else horizon.max_rul,
-        thresholds=horizon.thresholds,
-        health=horizon.health,
-    )
+    with in_words_of_the_shell(asked.files or (name,)):
+        windows = last_windows(
+            preprocessor.transform(test),
+            test,
+            last_rul=test_rul,
+            window=horizon.window,
+            max_rul=None if args.uncapped else horizon.max_rul,
+            thresholds=horizon.thresholds,
+            health=horizon.health,
+        )
     result = evaluate(checkpoint.model, windows, max_rul=horizon.max_rul)
     scores = result.scores()
     unit = horizon.time_unit
     picture = out or file.with_name(f"evaluation-{name}.png")
-    save_figure(predicted_against_true(result, title=name, time_unit=unit), picture)
+    save_figure(predicted_against_true(result, title=name, time_unit=unit, machine=machine), picture)
     print(f"{name}: {counted(len(windows), f'test {machine}')}, labels {'as given' if args.uncapped else 'capped'}")
     for line in told:
         print(line)

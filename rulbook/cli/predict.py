@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rulbook._words import counted, plural
 from rulbook.cli._arguments import checkpoint_of, place
 from rulbook.cli._machines import read_machines
+from rulbook.cli._words import in_words_of_the_shell
 from rulbook.files import write_atomically
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def run(args: argparse.Namespace) -> int:
     checkpoint = load_checkpoint(file)
     columns = checkpoint.columns
     read = columns or (*checkpoint.preprocessor.settings, *checkpoint.preprocessor.sensors)
-    table = predict(checkpoint, read_machines(args.files, read), every_cycle=args.every_cycle)
+    frame = read_machines(args.files, read)
+    with in_words_of_the_shell(args.files):
+        table = predict(checkpoint, frame, every_cycle=args.every_cycle)
     machines = table["engine"].nunique()
     if columns is not None:
         table = table.rename(columns=_own_names(columns))

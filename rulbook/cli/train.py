@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rulbook._words import counted, plural
 from rulbook.cli._arguments import Command, add_data, add_root, add_settings, add_widths, network_of, place
 from rulbook.cli._machines import FILES, OTHERWISE, OWN, add_machines, fingerprints, fleet_of, named
-from rulbook.cli._words import say
+from rulbook.cli._words import in_words_of_the_shell, say
 from rulbook.errors import InputError
 from rulbook.files import one_line
 
@@ -69,14 +69,17 @@ def run(args: argparse.Namespace) -> int:
     if len(asked.datasets) > 1:
         raise InputError(f"{' and '.join(asked.datasets)} are {len(asked.datasets)} data sets: a run has one.")
     out = place(args.out)
+    if out is not None and out.is_file():
+        raise InputError(f"--out is {args.out!r}, a file: a run needs a folder.")
     fleet = fleet_of(args, asked)
     folder = out or Path(f"runs/{fleet.subset}-{config.method_name}-{config.preset}-{args.seed}")
     if (folder / "record.json").exists() and not args.resume:
         raise InputError(f"--out {str(folder)!r} holds a finished run: give another folder.")
-    print(first_look(fleet))
-    if asked.files:
-        print(OTHERWISE)
-    data = prepare(fleet, seed=args.seed)
+    with in_words_of_the_shell(asked.files):
+        print(first_look(fleet))
+        if asked.files:
+            print(OTHERWISE)
+        data = prepare(fleet, seed=args.seed)
     if asked.files:
         data = _remembering(data, fleet, args.test_seed or 0)
     if args.resume and not any((folder / file).exists() for file in ("state.safetensors", "record.json")):

@@ -89,6 +89,11 @@ class Columns:
         """The columns of a fleet's tables: ``unit``, ``cycle``, the settings, the sensors."""
         return ("unit", "cycle", *self.setting_names, *self.sensor_names)
 
+    @property
+    def labels(self) -> dict[str, Label]:
+        """What the user's table calls each column of a fleet's tables."""
+        return dict(zip(self.names, self.used, strict=True))
+
     def rename(self, frame: pd.DataFrame, source: str = "frame") -> pd.DataFrame:
         """The used columns of a table that names them as the fleet's did, under the names inside the fleet.
 

@@ -7,8 +7,9 @@ the rows of an engine together and in order of its cycles.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,21 +144,23 @@ def require_rows(
     columns: Sequence[str],
     source: str = "frame",
     lines: NDArray[np.int64] | None = None,
+    labels: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Refuse a table without rows, without a column, with a value that is no finite number, or with cycles below 1.
 
-    ``lines`` are the lines of the file that the rows were read from, for the message.
+    ``lines`` are the lines of the file that the rows were read from, and ``labels`` what its user calls the columns,
+    for the message.
     """
     require_columns(frame, ("unit", "cycle", *columns), source)
     if len(frame) == 0:
         raise InputError(f"{source} is empty: at least one cycle of one engine is needed.")
     for name in ("cycle", *columns):
-        column = frame[name]
+        column, label = frame[name], labels.get(name, name)
         if not holds_numbers(column):
             row = next((row for row, value in enumerate(column) if not is_number(value)), 0)
             kind = "" if isinstance(column.iloc[row], str) else f", not {column.dtype}"
             raise InputError(
-                f"{source} holds {shown(column.iloc[row])} in column {name}: "
+                f"{source} holds {shown(column.iloc[row])} in column {label}: "
                 f"it must hold numbers only{kind}. See {where_in(frame, row, lines)}."
                 + (_COUNTED if name == "cycle" and not is_number(column.iloc[row]) else "")
             )
@@ -170,7 +173,7 @@ def require_rows(
                 else "Fill it from the cycle before, or drop the row."
             )
             raise InputError(
-                f"{source} holds {numbers[row]} in column {name}, row {row + 1}: "
+                f"{source} holds {numbers[row]} in column {label}, row {row + 1}: "
                 f"every value must be finite. {remedy}{_details(frame, row, lines)}"
             )
     if frame["unit"].isna().any():

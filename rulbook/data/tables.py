@@ -61,7 +61,7 @@ def read_table(path: str | Path, *, columns: Sequence[str] | Columns = (*SETTING
     names = {column: inside for inside, column in wanted.found_in(frame, source).items()}
     clashing = [column for column in frame.columns if column not in names and column in names.values()]
     renamed = frame.drop(columns=clashing).rename(columns=names)
-    require_rows(renamed, wanted.names[2:], source, lines)
+    require_rows(renamed, wanted.names[2:], source, lines, wanted.labels)
     return in_order(renamed, source)
 
 
@@ -402,7 +402,7 @@ def _answers(frame: pd.DataFrame, columns: Columns) -> dict[Any, str]:
     if not columns.sensors:
         return {}
     table = columns.rename(frame)
-    require_rows(table, (), "frame")
+    require_rows(table, (), "frame", labels=columns.labels)
     places = np.arange(len(table))
     ordered, order = _ordered(table, "frame")
     named = dict(zip(columns.sensor_names, columns.sensors, strict=True))
@@ -445,7 +445,8 @@ def _tidy(
     if health is not None:
         column = _health_column(health, table)
         kept[inside(health.column)] = table[column].to_numpy()
-    require_rows(kept, (*columns.setting_names, *columns.sensor_names), source)
+    require_rows(kept, (*columns.setting_names, *columns.sensor_names), source, labels=columns.labels)
+    _refuse_dates(kept["cycle"], source, columns.cycle)
     units = kept["unit"].to_numpy()
     appearing = kept["unit"].unique()
     together = int((units[1:] != units[:-1]).sum()) + 1 == len(appearing)
@@ -456,6 +457,21 @@ def _tidy(
         inner = replace(health, column=inside(health.column))
         ordered[inner.column] = measured_labels(ordered, inner, source)
     return ordered, together or rises
+
+
+def _refuse_dates(cycle: pd.Series, source: str, label: Label) -> None:
+    """Refuse dates written as numbers, 20240131: from there to 20240201 it is 1 day, and 70 by subtraction."""
+    numbers = cycle.to_numpy(dtype=np.float64)
+    low, high = numbers.min(), numbers.max()
+    # Within a month they can be subtracted, and a lone counter may be there by chance.
+    if not 19000101 <= low <= high <= 21001231 or low // 100 == high // 100:
+        return
+    days = pd.to_datetime(pd.Series(numbers).astype(np.int64).astype(str), format="%Y%m%d", errors="coerce")
+    if days.notna().all():
+        raise InputError(
+            f"{source} counts time by dates in column {label}, such as {low:.0f}: RUL is what is left between two of "
+            "them, and dates cannot be subtracted as numbers. Count days from 1."
+        )
 
 
 def in_order(frame: pd.DataFrame, source: str) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 
 from rulbook._check import not_empty
 from rulbook._needs import needed
+from rulbook._words import plural
 from rulbook.errors import InputError
 from rulbook.files import write_atomically
 from rulbook.metrics import rmse
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from rulbook.inference import Evaluation
 
 __all__ = ["learning_curves", "predicted_against_true", "save_figure"]
+
+_TITLE = 50
+"""Letters that fit above a square picture."""
 
 
 def learning_curves(history: pd.DataFrame, *, title: str = "", time_unit: str = "cycle") -> Figure:
@@ -43,7 +48,7 @@ def learning_curves(history: pd.DataFrame, *, title: str = "", time_unit: str = 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6))
     epoch = history["epoch"]
     best = history.iloc[int(history["validation_rmse"].argmin())]
-    left.plot(epoch, history["loss_rul"], color=OTHERS[1], label=f"RUL loss ({time_unit}s²)")
+    left.plot(epoch, history["loss_rul"], color=OTHERS[1], label=f"RUL loss ({plural(time_unit)}²)")
     left.plot(epoch, history["loss_health"], color=OTHERS[0], label="health loss (nats)")
     left.set(yscale="log", xlabel="epoch", ylabel="training loss", title="Both losses, on one logarithmic scale")
     left.legend()
@@ -57,19 +62,24 @@ def learning_curves(history: pd.DataFrame, *, title: str = "", time_unit: str = 
         ha="center",
         color=ACCENT,
     )
-    right.set(xlabel="epoch", ylabel=f"validation RMSE ({time_unit}s)", title="Validation engines choose the epoch")
+    right.set(
+        xlabel="epoch", ylabel=f"validation RMSE ({plural(time_unit)})", title="Validation engines choose the epoch"
+    )
     if title:
         figure.suptitle(title)
     return figure
 
 
-def predicted_against_true(evaluation: Evaluation, *, title: str = "", time_unit: str = "cycle") -> Figure:
+def predicted_against_true(
+    evaluation: Evaluation, *, title: str = "", time_unit: str = "cycle", machine: str = "engine"
+) -> Figure:
     """Predicted against true RUL, one dot per engine: above the line is late, the dangerous side.
 
     Args:
         evaluation: One sample per engine, as :func:`rulbook.training.evaluate` gives for ``data.test``.
         title: Put before what the picture says.
         time_unit: What RUL is counted in, in the singular, as the data's horizon has it.
+        machine: What one of them is called, in the singular.
 
     Raises:
         ValueError: If there is no engine, or its true RUL is not known.
@@ -90,9 +100,13 @@ def predicted_against_true(evaluation: Evaluation, *, title: str = "", time_unit
         axes.scatter(true, predicted, color=color, marker=marker, label=label, **dots)
     share = 100.0 * float(np.mean(late))
     axes.set(
-        xlabel=f"true RUL ({time_unit}s)",
-        ylabel=f"predicted RUL ({time_unit}s)",
-        title=f"{title + ': ' if title else ''}{share:.0f} % late, RMSE {error:.1f} {time_unit}s",
+        xlabel=f"true RUL ({plural(time_unit)})",
+        ylabel=f"predicted RUL ({plural(time_unit)})",
+        title=textwrap.fill(
+            f"{title + ': ' if title else ''}{share:.0f} % of {plural(machine)} late, "
+            f"RMSE {error:.1f} {plural(time_unit)}",
+            _TITLE,
+        ),
         xlim=(0, top),
         ylim=(0, top),
         aspect="equal",

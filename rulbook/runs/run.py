@@ -29,6 +29,7 @@ from rulbook.data.tensors import upload
 from rulbook.errors import InputError
 from rulbook.files import write_atomically
 from rulbook.inference import Evaluation, evaluate
+from rulbook.look import machine_word
 from rulbook.metrics import rmse
 from rulbook.runs.plots import learning_curves, predicted_against_true, save_figure
 from rulbook.runs.record import (
@@ -132,7 +133,7 @@ def _run(
     save_figure(learning_curves(result.history, title=name, time_unit=time_unit), folder.path / "learning_curves.png")
     test = evaluate(result.model, data.test, max_rul=data.horizon.max_rul) if len(data.test) else None
     if test is not None:
-        figure = predicted_against_true(test, title=name, time_unit=time_unit)
+        figure = predicted_against_true(test, title=name, time_unit=time_unit, machine=machine_word(data.columns))
         save_figure(figure, folder.path / "test_engines.png")
         write_atomically(folder.predictions, predictions_of(test, data.test, data.horizon.classes).to_csv(index=False))
     chosen, last = (result.history.iloc[epoch - 1] for epoch in (result.best_epoch, len(result.history)))

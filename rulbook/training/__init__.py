@@ -1,7 +1,7 @@
 """Training: one step, one loop, for every method (section 14.4).
 
 ``step`` does one optimiser step, and the loop of ``train`` is made of it. Nothing here asks which method runs: how
-samples are weighted is in the method, how tasks are weighted in its balancer (:mod:`rulbook.gradients`). Validation
+samples are weighted is in the method, how tasks are weighted in its balancer (:mod:`rulbook.balancing`). Validation
 *engines*, never seen in training, choose the epoch.
 
 ========================  ==================================================================

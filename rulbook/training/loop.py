@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from rulbook._check import shown
 from rulbook.data import Prepared
 from rulbook.data.tensors import TensorWindows, upload
 from rulbook.errors import InputError
@@ -100,7 +101,11 @@ def train(
     Warns:
         UserWarning: At the first step of each kind that was not as it should be; see ``notes`` of the result.
     """
-    config = config or TrainingConfig()
+    if not isinstance(data, Prepared):
+        raise InputError(f"data is a {type(data).__name__}: prepare(fleet) makes of a fleet what can be trained on.")
+    config = TrainingConfig() if config is None else config
+    if not isinstance(config, TrainingConfig):
+        raise InputError(f"config is {shown(config)}: it must be a TrainingConfig, such as TrainingConfig('amnl').")
     notes, probes = Notes(), [Probe(config.probe_every)] if config.probe_every else []
     looking = [notes, *probes, *observers_of(observers), *([ProgressBar()] if progress else [])]
     # What is wrong with the data is said before a folder is made.

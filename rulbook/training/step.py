@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from rulbook._check import above
+from rulbook._check import above, one_of, shown
 from rulbook.errors import InputError
 from rulbook.gradients import Balancer, StepReport
 from rulbook.losses import task_losses
@@ -85,9 +85,11 @@ def step(
 
     Raises:
         DivergedError: If an answer of the network or the joint gradient is NaN or infinite. No parameter has moved.
-        ValueError: If the cap is not known, or the batch does not fit the model.
+        ValueError: If the cap is not known, an argument is not what it must be, or the batch does not fit the model.
     """
-    x, rul, health = batch
+    _require(method, balancer, precision)
+    above("clip_norm", clip_norm, 0)
+    x, rul, health = _taken_apart(batch, model)
     cap = _cap(model, max_rul)
     model.train()
     # Autocast keeps rounded weights until its outermost block ends: inside a caller's, they would be the last step's.
@@ -119,6 +121,24 @@ def _cap(model: DualTaskModel, max_rul: float | None) -> float:
     if cap is None:
         raise InputError("max_rul is None, and the model was told no cap either: give one of the two.")
     return cap
+
+
+def _require(method: object, balancer: object, precision: str) -> None:
+    """Refuse what would fail in the middle of a step, or be passed over: an unknown precision computes as fp32."""
+    one_of("precision", precision, PRECISIONS)
+    if not isinstance(method, Method):
+        raise InputError(f"method is {shown(method)}: it must be a Method, such as METHODS['amnl'].")
+    if not callable(getattr(balancer, "backward", None)):
+        raise InputError(f"balancer is {shown(balancer)}: it must be a balancer, one of method.make_balancer().")
+
+
+def _taken_apart(batch: object, model: DualTaskModel) -> Batch:
+    if not isinstance(batch, (tuple, list)) or len(batch) != 3 or not all(isinstance(one, Tensor) for one in batch):
+        raise InputError("batch is not three tensors: windows, RUL and health classes are wanted, as of tensors().")
+    x, rul, health = batch
+    if x.ndim != 3 or x.shape[2] != model.n_features:
+        raise InputError(f"batch has windows of shape {tuple(x.shape)}: the model reads (B, T, {model.n_features}).")
+    return x, rul, health
 
 
 def _listed(losses: Tensor) -> str:

@@ -385,3 +385,25 @@ def test_a_file_called_like_a_data_set_is_a_file(tmp_path, monkeypatch, capsys):
     assert main(["evaluate", "runs/FD001.csv-amnl-compact-0"]) == 2
     assert "a fleet of your own" in complaint(capsys)
     assert main(["evaluate", "runs/FD001.csv-amnl-compact-0", "FD001.csv"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["data", "one.csv"], "Give --test and --test-rul, or --test-fraction 0 for no test engines."),
+        (["train", "one.csv", "--test-fraction", "0"], "at least 2 are needed to hold one out. Give more engines."),
+        (["data", "two.csv", "--test-seed", "-1"], "--test-seed is -1"),
+        (["data", "dates.csv"], "in column Operating day: it must hold numbers only."),
+        (["data", "dates.csv"], "To count rows instead, number those of each machine from 1."),
+        (["data", "huge.csv"], "huge.csv holds 1.9e+300"),
+        (["train", "two.csv", "--out", "two.csv"], "--out is 'two.csv', a file: a run needs a folder."),
+    ],
+)
+def test_what_is_wrong_is_told_in_words_of_the_shell(tmp_path, monkeypatch, capsys, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, "csv", pumps((40,)), "one")
+    written(tmp_path, "csv", pumps((40, 50)), "two")
+    written(tmp_path, "csv", pumps().assign(**{"Operating day": "2024-01-31"}), "dates")
+    written(tmp_path, "csv", pumps().assign(vibration=lambda t: np.where(t["duty"] == 1, 1.9e300, 1)), "huge")
+    assert main([*arguments, *ROLES, *HORIZON]) == 2
+    assert words in complaint(capsys)

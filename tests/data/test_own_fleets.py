@@ -393,6 +393,11 @@ def test_a_frame_of_rul_may_name_the_engines_as_the_users_table_does():
     assert fleet_from_frame(train, unit="pump", test=test, test_rul=rul).test_rul.tolist() == [5, 6, 7]
 
 
+def _dates(cycle):
+    """Days as numbers that read as dates."""
+    return (pd.Timestamp("2024-01-30") + pd.to_timedelta(cycle, "D")).dt.strftime("%Y%m%d").astype(int)
+
+
 @quiet
 @pytest.mark.parametrize(
     ("change", "message"),
@@ -400,6 +405,7 @@ def test_a_frame_of_rul_may_name_the_engines_as_the_users_table_does():
         (lambda t: t.assign(cycle=t["cycle"] - 1), r"holds cycle 0 .* Add 1 if they count from 0"),
         (lambda t: t.assign(cycle=t["cycle"] / 2), r"holds cycle 0\.5 .* To count rows instead: .*cumcount\(\) \+ 1"),
         (lambda t: t.assign(cycle=pd.Timestamp("2024-03-01") + pd.to_timedelta(t["cycle"], "D")), r"cumcount\(\) \+ 1"),
+        (lambda t: t.assign(cycle=_dates(t["cycle"])), r"dates in column cycle, such as 20240131.* Count days from 1"),
         (lambda t: t.set_index(["unit", "cycle"]), r"lacks the columns unit, cycle.* reset_index\(\) first"),
         (lambda t: t.assign(s1=t["s1"].map(lambda v: Decimal(f"{v:.2f}"))), r"holds Decimal\(.*pandas\.to_numeric"),
     ],
@@ -407,6 +413,21 @@ def test_a_frame_of_rul_may_name_the_engines_as_the_users_table_does():
 def test_a_table_that_nearly_fits_is_refused_with_the_remedy(change, message):
     with pytest.raises(ValueError, match=message):
         fleet_from_frame(change(machines()))
+
+
+@quiet
+def test_numbers_that_look_like_dates_only_in_part_are_counts():
+    for first in (20240102, 20240131 - 5, 19999):
+        table = machines().assign(cycle=lambda t, first=first: t["cycle"] + first)
+        assert fleet_from_frame(table).train["cycle"].min() == first + 1
+
+
+@quiet
+def test_what_is_wrong_in_a_column_is_told_by_the_name_that_its_user_gave_it():
+    table = machines().rename(columns={"unit": "pump", "cycle": "day"}).astype({"day": float})
+    table.loc[3, "day"] = np.nan
+    with pytest.raises(ValueError, match="holds nan in column day, row 4"):
+        fleet_from_frame(table, unit="pump", cycle="day")
 
 
 def test_test_engines_that_are_trained_on_are_told_and_others_of_the_same_number_are_not():

@@ -46,9 +46,12 @@ def test_late_engines_are_counted_and_drawn_as_late():
         if part.get_label() in ("late", "early")
     }
     assert dots == {"late": [[40.0, 60.0]], "early": [[100.0, 80.0], [30.0, 30.0], [100.0, 100.0]]}
-    assert axes.get_title(loc="left") == "mine: 25 % late, RMSE 14.1 hours"
+    assert axes.get_title(loc="left") == "mine: 25 % of engines late, RMSE 14.1 hours"
     assert axes.get_xlabel() == "true RUL (hours)"
-    assert axes.get_ylabel() == "predicted RUL (hours)"
+    (axes,) = predicted_against_true(seen, title="pumps.csv, amnl, seed 0", time_unit="batch", machine="press").axes
+    assert axes.get_title(loc="left") == "pumps.csv, amnl, seed 0: 25 % of presses late,\nRMSE 14.1 batches"
+    assert axes.get_xlabel() == "true RUL (batches)"
+    assert axes.get_ylabel() == "predicted RUL (batches)"
     nobody = Evaluation(np.zeros(0), np.zeros(0), np.zeros((0, 3), dtype=np.float32), np.zeros(0, dtype=np.int64))
     with pytest.raises(ValueError, match="is empty"):
         predicted_against_true(nobody)

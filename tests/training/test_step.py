@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from textwrap import dedent
 
 import pytest
 import torch
@@ -97,3 +100,93 @@ def test_the_average_moves_along(batch):
     for _ in range(2):
         take(batch, model, *others, average=average)
     assert int(average.n_averaged) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"clip_norm": float("nan")}, "clip_norm is nan"),
+        ({"clip_norm": -1.0}, "clip_norm is -1.0: it must be greater than 0"),
+        ({"clip_norm": 0}, "clip_norm is 0"),
+        ({"precision": "fp16"}, "precision is 'fp16': it must be one of fp32, bf16"),
+    ],
+)
+def test_a_setting_that_would_turn_or_stop_the_step_in_silence_is_refused(batch, settings, words):
+    model, *others = parts()
+    before = parameters(model)
+    with pytest.raises(InputError, match=words):
+        take(batch, model, *others, **settings)
+    assert torch.equal(before, parameters(model))
+
+
+def test_a_batch_of_another_network_is_told_by_its_shape(batch):
+    model, *others = parts()
+    x, *labels = batch
+    with pytest.raises(InputError, match=r"windows of shape \(6, 8, 2\): the model reads \(B, T, 3\)"):
+        take((x[:, :, :2], *labels), model, *others)
+
+
+def test_what_is_no_method_no_balancer_or_no_batch_is_named():
+    # Outside of pytest, where no hints are executed.
+    told = python(
+        """
+        import torch
+        from rulbook.methods import METHODS
+        from rulbook.model import DualTaskModel
+        from rulbook.training import step
+
+        model, method = DualTaskModel(3, "compact", max_rul=100.0), METHODS["amnl"]
+        batch = torch.zeros(2, 8, 3), torch.ones(2), torch.ones(2, dtype=torch.int64)
+        good = {"batch": batch, "method": method, "balancer": method.make_balancer()}
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        wrong = [("method", "amnl"), ("balancer", None)]
+        wrong += [("batch", batch[:2]), ("batch", (batch[0].numpy(), *batch[1:]))]
+        for name, value in wrong:
+            try:
+                step(model, optimizer=optimizer, **{**good, name: value})
+            except ValueError as error:
+                print(error)
+        """
+    )
+    assert told == [
+        "method is 'amnl': it must be a Method, such as METHODS['amnl'].",
+        "balancer is None: it must be a balancer, one of method.make_balancer().",
+        *2 * ["batch is not three tensors: windows, RUL and health classes are wanted, as of tensors()."],
+    ]
+
+
+def python(program):
+    """What a program prints, line by line."""
+    done = subprocess.run([sys.executable, "-c", dedent(program)], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def test_a_fleet_that_is_not_prepared_a_name_for_a_config_and_a_path_for_a_model_are_named():
+    told = python(
+        """
+        from rulbook.data import demo_fleet, prepare
+        from rulbook.inference import evaluate, predict
+        from rulbook.model import DualTaskModel
+        from rulbook.training import train
+
+        fleet = demo_fleet(engines=4, test_engines=1, seed=3)
+        data, model = prepare(fleet, window=4), DualTaskModel(preset="compact")
+        calls = [
+            lambda: train(fleet),
+            lambda: train(data, "amnl"),
+            lambda: evaluate(model, data),
+            lambda: predict("runs/mine", fleet.test),
+        ]
+        for call in calls:
+            try:
+                call()
+            except ValueError as error:
+                print(error)
+        """
+    )
+    assert told == [
+        "data is a Fleet: prepare(fleet) makes of a fleet what can be trained on.",
+        "config is 'amnl': it must be a TrainingConfig, such as TrainingConfig('amnl').",
+        "windows is a Prepared: it must be Windows, such as data.test.",
+        "checkpoint is 'runs/mine': load_checkpoint(path) reads one.",
+    ]

@@ -1,4 +1,4 @@
-"""What every weighting is: one statistic in, K task weights out."""
+"""What every task weighting is: one statistic in, K task weights out."""
 
 from __future__ import annotations
 
