@@ -11,6 +11,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -127,12 +128,12 @@ def _lines(database: Path, log: str) -> dict[str, dict[int, list[str]]]:
 
     seconds: dict[str, float] = {}
     functions: dict[str, set[str]] = {}
+    # A test's name may hold blanks, from what it was given.
     for line in log.splitlines():
-        words = line.split()
-        if len(words) == 3 and words[1] in {"call", "setup"} and "::" in words[2]:
-            seconds[words[2]] = seconds.get(words[2], 0.0) + float(words[0].removesuffix("s"))
-        elif words and "::" in words[0]:
-            seconds.setdefault(words[0], 0.0)
+        if took := re.match(r"([\d.]+)s (?:call|setup)\s+(tests/.*::.*)", line.strip()):
+            seconds[took[2]] = seconds.get(took[2], 0.0) + float(took[1])
+        elif ended := re.match(r"(tests/.*?::.*) (?:PASSED|SKIPPED|XFAIL)", line):
+            seconds.setdefault(ended[1], 0.0)
     for test in seconds:
         file, _, name = test.partition("::")
         module = file.removesuffix(".py").replace("/", ".").removeprefix("tests.")
