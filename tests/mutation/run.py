@@ -136,8 +136,7 @@ def _lines(database: Path, log: str) -> dict[str, dict[int, list[str]]]:
             seconds.setdefault(ended[1], 0.0)
     for test in seconds:
         file, _, name = test.partition("::")
-        module = file.removesuffix(".py").replace("/", ".").removeprefix("tests.")
-        functions.setdefault(f"{module}.{name.partition('[')[0].replace('::', '.')}", set()).add(test)
+        functions.setdefault(f"{Path(file).stem}.{name.partition('[')[0].replace('::', '.')}", set()).add(test)
     result = coverage.CoverageData(basename=str(database))
     result.read()
     lines: dict[str, dict[int, list[str]]] = {}
