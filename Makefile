@@ -6,20 +6,20 @@ PORT ?= 8000
 export OMP_NUM_THREADS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
-# Tools run as modules: their scripts remember where .venv was made, and a folder that was moved is elsewhere. Two have no `-m`.
+# Tools run as modules: their scripts remember where .venv was made, and a folder that was moved is elsewhere. This one has no `-m`.
 JUPYTER_BOOK := $(BIN)/python -c 'from jupyter_book.cli.main import main; main()'
-JUPYTER_EXECUTE := $(BIN)/python -c 'from nbclient.cli import main; main()'
-CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md book/results.md notebooks/[0-9]*.ipynb))))
-PACKAGE := $(shell find rulbook -name '*.py' -o -name '*.js' -o -name '*.css')
-RESULTS := $(wildcard book/results/*.csv book/results/*.json)
-ASSETS := $(shell find book/assets book/templates -type f)
+CHAPTERS := $(sort $(basename $(notdir $(wildcard book/[0-9]*.md book/results.md book/your-own-fleet.md notebooks/[0-9]*.ipynb))))
+EXERCISES := $(sort $(basename $(notdir $(wildcard book/exercises/[0-9]*.md))))
+# Scripts and styles of figures and walkthroughs are files of the site.
+PROGRAMS := $(shell find rulbook/course -name '*.js' -o -name '*.css') rulbook/course/scripts.py rulbook/course/site.py
+ASSETS := $(shell find book/assets book/templates -type f) $(PROGRAMS)
 PAGES := $(sort $(shell find book notebooks -name '.*' -prune -o -type f -print))
 
-.PHONY: help book serve lab sync setup test pin clean clean-venv FORCE
+.PHONY: help book serve lab sync setup test test-style test-unit test-notebooks test-browser pin clean clean-venv FORCE
 
 help:
 	@echo "make book        build the book from its stored outputs into _build/html"
-	@echo "make test        install everything and run every check"
+	@echo "make test        install everything and run every check; its parts: test-style, test-unit, test-notebooks, test-browser"
 	@echo "make serve       build the book and serve it on http://127.0.0.1:$(PORT)/"
 	@echo "make lab         open the notebooks in JupyterLab"
 	@echo "make setup       install everything that the checks need"
@@ -44,16 +44,30 @@ serve: book
 lab: $(VENV)/.lab
 	$(BIN)/python -m jupyterlab notebooks
 
-sync: $(CHAPTERS:%=_build/sync/%) _build/sync/exercises
+sync: $(CHAPTERS:%=_build/synced/%) $(EXERCISES:%=_build/synced/exercises-%)
 
 setup: $(VENV)/.test
 
-test: setup
+# The parts of `make test`, so that CI can run them side by side. Two processes share a part; files stay together, for what
+# they set up. What reads a clock runs alone.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test: test-style test-unit test-notebooks test-browser
+
+test-style: setup
 	$(BIN)/python -m ruff check
 	$(BIN)/python -m ruff format --check
 	$(BIN)/python -m mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not clock" --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks tests
+
+test-unit: setup
+	$(PYTEST) -m "not browser and not clock" tests
 	$(BIN)/python -m pytest -m clock tests
+
+test-notebooks: setup
+	$(PYTEST) --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks
+
+test-browser: setup
+	$(PYTEST) -m "browser and not clock" tests
 
 # Each set-up is a mark in .venv, older than what it was made from when that has changed.
 
@@ -103,18 +117,20 @@ _build/pages: FORCE
 	@mkdir -p $(@D)
 	@echo $(PAGES) | cmp -s - $@ || echo $(PAGES) > $@
 
-# A chapter is rerun when its text, its notebook, a measurement or the package is newer than its last run.
+# A chapter is rerun when its text, its notebook, or a file that it read in its last run is newer than that: NN.d names them.
 .SECONDEXPANSION:
-_build/sync/%: $$(wildcard book/$$*.md notebooks/$$*.ipynb) $(PACKAGE) $(RESULTS) $(VENV)/.lab
+_build/synced/%: $$(wildcard book/$$*.md notebooks/$$*.ipynb) $(VENV)/.lab
 	@mkdir -p $(@D) notebooks
 	$(BIN)/python -m jupytext --quiet --sync $(firstword $(wildcard book/$*.md notebooks/$*.ipynb))
-	$(JUPYTER_EXECUTE) --inplace --NotebookClient.coalesce_streams=True notebooks/$*.ipynb
+	$(BIN)/python -m rulbook.course.execution notebooks/$*.ipynb --target $@
 	$(BIN)/python -m jupytext --quiet --sync notebooks/$*.ipynb
 	@touch $@
 
-_build/sync/exercises: $(wildcard book/exercises/[0-9]*.md) $(PACKAGE) $(VENV)/.lab
+-include $(wildcard _build/synced/*.d)
+
+_build/synced/exercises-%: book/exercises/%.md $(wildcard rulbook/course/exercises/*.py) $(VENV)/.lab
 	@mkdir -p $(@D)
-	$(BIN)/python -m rulbook.exercises build
+	$(BIN)/python -m rulbook.exercises build $* --target $@
 	@touch $@
 
 # A release that asks for a newer Python than the oldest one promised is found by a test: pin the one before it by hand.

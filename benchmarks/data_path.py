@@ -124,13 +124,15 @@ def feed(root: Path, loader: bool, train: bool, steps: int = 20) -> Callable[[],
     from torch.utils.data import DataLoader, Dataset
 
     from rulbook.data import load_cmapss, prepare
-    from rulbook.losses import task_losses
+    from rulbook.methods import METHODS
     from rulbook.model import DualTaskModel
+    from rulbook.training import step
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     windows = prepare(load_cmapss("FD001", root)).train
-    model = DualTaskModel(14, "compact").train()
+    model, method = DualTaskModel(14, "compact", max_rul=MAX_RUL), METHODS["baseline"]
+    balancer = method.make_balancer()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 
     class PerSample(Dataset[Any]):
@@ -152,15 +154,12 @@ def feed(root: Path, loader: bool, train: bool, steps: int = 20) -> Callable[[],
 
     def run() -> int:
         seen = 0
-        for step, (x, rul, health) in enumerate(batches()):
-            if step == steps:
+        for number, (x, rul, health) in enumerate(batches()):
+            if number == steps:
                 break
             seen += len(x)
             if train:
-                optimizer.zero_grad()
-                predicted, logits = model(x)
-                task_losses(predicted, logits, rul.float(), health).sum().backward()
-                optimizer.step()
+                step(model, (x, rul.float(), health), method, balancer, optimizer)
         return seen
 
     return run
@@ -229,9 +228,9 @@ def main() -> None:
     if args.worker:
         print(json.dumps(work(args.worker, args.root, args.scratch)))
         return
-    from rulbook.data.fetch import cmapss_folder
+    from rulbook.data.sources.cmapss import ARCHIVE
 
-    root, extra = cmapss_folder(args.root).resolve(), args.rul_datasets
+    root, extra = ARCHIVE.found(args.root).resolve(), args.rul_datasets
     version = has_rul_datasets(extra)
     ways = [OURS, PANDAS, *([FIRST, AGAIN] if version else []), *([] if args.files_only else NETWORK)]
     if not version:

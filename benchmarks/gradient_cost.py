@@ -4,9 +4,10 @@
     python benchmarks/gradient_cost.py --presets compact --rounds 100 --subset FD001
 
 Cost: each round runs one step of every form, in random order, and divides its time by that of the plain step in the
-same round; the table shows the median over the rounds. A step is forward, losses and backward. The optimiser, the same
-for all, is left out, which makes the ratios larger. Times are CPU seconds of one thread, so that a busy neighbour shows
-less. A form that measures exactly only now and then is the mean of its kinds of steps, each as often as it comes.
+same round; the table shows the median over the rounds. A step is that of rulbook.training: forward, losses, backward
+and clip. Its optimiser, the same for all, rests, which makes the ratios larger. Times are CPU seconds of one thread, so
+that a busy neighbour shows less. A form that measures exactly only now and then is the mean of its kinds of steps, each
+as often as it comes.
 
 Error: a compact model trains with GABA's weights on the demo fleet, or on a C-MAPSS subset, and at every step the norms
 at all three places are recorded. Each form then replays the record, and its smoothed weight of the RUL task is compared
@@ -38,8 +39,9 @@ from rulbook.balancing.torchjd import aggregated
 from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.data import demo_fleet, load_cmapss, prepare
 from rulbook.gradients import Balancer, Losses, StepReport, task_gradient_norms
-from rulbook.losses import task_losses
+from rulbook.methods import METHODS
 from rulbook.model import DualTaskModel
+from rulbook.training import Forward, step
 from rulbook.weighting import FixedWeights, InverseGradient
 
 RESULTS = Path(__file__).parent / "results"
@@ -74,6 +76,13 @@ class DoubleBackwardGradNorm(Balancer):
         values = torch.stack(list(losses))
         torch.autograd.backward(torch.dot(weights.detach(), values))
         return StepReport(values.detach(), weights.detach(), norms.detach())
+
+
+class Resting(torch.optim.SGD):
+    """An optimiser that makes no step, so that every step is timed on the same network."""
+
+    def step(self, closure: Any = None) -> None:
+        """Do nothing."""
 
 
 def gaba(**settings: Any) -> WeightedSum:
@@ -122,18 +131,15 @@ LABELS = {
 def step_ratios(preset: str, rounds: int, batch_size: int) -> tuple[dict[str, list[float]], float]:
     """Time of each kind of step over that of the plain step, for each round; and the median plain time in seconds."""
     torch.manual_seed(0)
-    model = DualTaskModel(14, preset)
+    model = DualTaskModel(14, preset, max_rul=125.0)
     x, rul = torch.randn(batch_size, 30, 14), 125 * torch.rand(batch_size)
-    health = torch.randint(0, 3, (batch_size,))
-    shared, last_shared = model.shared_parameters(), model.last_shared_parameters()
+    batch = x, rul, torch.randint(0, 3, (batch_size,))
     balancers = {name: make() for name, make in BALANCERS.items()}
 
     def timed(balancer: Balancer) -> float:
-        model.zero_grad(set_to_none=True)
+        optimizer = Resting([*model.parameters(), *balancer.parameters()])
         start = time.process_time()
-        representation = model.encode(x)
-        losses = task_losses(*model.heads(representation), rul, health)
-        balancer.backward(losses, shared=shared, representation=representation, last_shared=last_shared)
+        step(model, batch, METHODS["baseline"], balancer, optimizer)
         return time.process_time() - start
 
     order, shuffle = list(balancers), random.Random(0)
@@ -166,23 +172,23 @@ def recorded_norms(subset: str | None, steps: int, batch_size: int) -> dict[str,
     data = prepare(demo_fleet() if subset is None else load_cmapss(subset))
     windows = data.train
     torch.manual_seed(0)
-    model = DualTaskModel(windows.rows.shape[1], "compact", initial_rul=float(np.mean(windows.rul)))
+    model = DualTaskModel(
+        windows.rows.shape[1], "compact", initial_rul=float(np.mean(windows.rul)), max_rul=data.horizon.max_rul
+    )
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-4)
     generator = torch.Generator().manual_seed(0)
     balancer = WeightedSum(InverseGradient(floor_form="clip"))
     places: dict[str, list[Tensor]] = {"shared": [], "last_layer": [], "representation": []}
+
+    def measure(seen: Forward) -> None:
+        shared, last_shared = model.shared_parameters(), model.last_shared_parameters()
+        for place, params in zip(places, (shared, last_shared, [seen.representation]), strict=True):
+            places[place].append(task_gradient_norms(seen.losses, params))
+
     for _ in range(steps):
         index = torch.randint(0, len(windows), (batch_size,), generator=generator)
-        x, rul, health = windows.tensors(index.numpy())
-        representation = model.encode(x)
-        losses = task_losses(*model.heads(representation), rul, health)
-        shared, last_shared = model.shared_parameters(), model.last_shared_parameters()
-        for place, params in zip(places, (shared, last_shared, [representation]), strict=True):
-            places[place].append(task_gradient_norms(losses, params))
-        optimizer.zero_grad()
-        balancer.backward(losses, shared=shared)
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        batch = windows.tensors(index.numpy())
+        step(model, batch, METHODS["gaba"], balancer, optimizer, on_forward=measure)
     return {place: torch.stack(rows) for place, rows in places.items()}
 
 

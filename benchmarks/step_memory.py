@@ -30,26 +30,24 @@ def work(steps: int) -> dict[str, float]:
     """Steps of the compact network on batches of 256 windows, after a few to warm up."""
     import torch
 
-    from rulbook.losses import task_losses
+    from rulbook.methods import METHODS
     from rulbook.model import DualTaskModel
+    from rulbook.training import step
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model = DualTaskModel(14, "compact").train()
-    optimizer = torch.optim.AdamW(model.parameters())
-    x, rul, health = torch.randn(256, 30, 14), 125 * torch.rand(256), torch.randint(0, 3, (256,))
+    model, method = DualTaskModel(14, "compact", max_rul=125.0), METHODS["baseline"]
+    balancer, optimizer = method.make_balancer(), torch.optim.AdamW(model.parameters())
+    batch = torch.randn(256, 30, 14), 125 * torch.rand(256), torch.randint(0, 3, (256,))
 
-    def step() -> None:
-        predicted, logits = model(x)
-        optimizer.zero_grad()
-        task_losses(predicted, logits, rul, health).sum().backward()
-        optimizer.step()
+    def again() -> None:
+        step(model, batch, method, balancer, optimizer)
 
     for _ in range(3):
-        step()
+        again()
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     for _ in range(steps):
-        step()
+        again()
     wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF)
     return {
         "milliseconds": 1000 * wall / steps,

@@ -7,6 +7,7 @@ The exercises and the derivations need NumPy alone; what needs more says which e
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from types import ModuleType
 
 from rulbook._needs import guide_imports
@@ -15,32 +16,7 @@ __version__ = "0.1.0"
 
 guide_imports()
 
-_SUBMODULES = (
-    "checkpoint",
-    "data",
-    "exercises",
-    "experiments",
-    "gradients",
-    "gradnorm",
-    "history",
-    "interop",
-    "losses",
-    "methods",
-    "metrics",
-    "model",
-    "palette",
-    "plots",
-    "prediction",
-    "reference",
-    "results",
-    "schedules",
-    "sweep",
-    "training",
-    "walkthrough",
-    "weighted_sum",
-    "weighting",
-    "widgets",
-)
+_SUBMODULES = tuple(sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_")))
 
 __all__ = ["__version__", *_SUBMODULES]
 

@@ -28,7 +28,7 @@ from rulbook.errors import InputError
 from rulbook.files import one_line, write_atomically
 from rulbook.model import DualTaskModel, ModelConfig
 
-__all__ = ["Checkpoint", "load_checkpoint", "load_tensors", "save_checkpoint", "save_tensors", "write_atomically"]
+__all__ = ["Checkpoint", "load_checkpoint", "load_tensors", "save_checkpoint", "save_tensors", "versions"]
 
 _FORMAT = "rulbook-2"
 _EARLIER = ("rulbook-1",)
@@ -78,7 +78,7 @@ class Checkpoint:
     Attributes:
         model: The network, in evaluation mode.
         preprocessor: Operating conditions and z-scores, as fitted on the training engines.
-        horizon: Window, cap, health thresholds and unit of time that it was trained with.
+        horizon: Window, cap, health classes and unit of time that it was trained with.
         facts: How it came to be: data set, method, seed, selected epoch, versions.
         columns: By what names the user's table had its columns; None where the file does not say.
     """
@@ -138,6 +138,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     # A network that was trained elsewhere may know neither.
     if model.max_rul not in (None, horizon.max_rul) or model.thresholds not in (None, horizon.thresholds):
         raise InputError(f"{name} holds a network and a horizon with different caps or health thresholds.")
+    if model.n_classes != len(horizon.classes):
+        raise InputError(
+            f"{name} holds a network with {model.n_classes} health classes and the names of {len(horizon.classes)}."
+        )
     model.load_state_dict(tensors)
     return Checkpoint(model.eval(), preprocessor, horizon, facts, named)
 
@@ -251,6 +255,8 @@ def _model_values(values: Any) -> dict[str, Any]:
             if not isinstance(value, list) or len(value) != len(widths):
                 raise InputError(f"{key} is {shown(value)}: it must be {len(widths)} whole numbers.")
             checked[key] = [whole(key, width, 1, _WIDEST) for width in value]
+    if "n_classes" in values:
+        checked["n_classes"] = whole("n_classes", values["n_classes"], 2, _WIDEST)
     within("dropout", checked["dropout"], 0, 1)
     if 2 * checked["lstm_hidden"] % checked["attention_heads"]:
         raise InputError(

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float64
 from torch import Tensor, nn
 
 from rulbook.checkpoint import Checkpoint
-from rulbook.prediction import BROKEN
+from rulbook.inference import BROKEN
 
 __all__ = ["Deployed", "save_onnx"]
 
@@ -17,7 +18,7 @@ __all__ = ["Deployed", "save_onnx"]
 class Deployed(nn.Module):
     """Normalisation, network and clamp of a checkpoint in one module, in evaluation mode.
 
-    What :func:`rulbook.prediction.predict` refuses with a sentence, a graph cannot. A window with a reading, a z-score
+    What :func:`rulbook.inference.predict` refuses with a sentence, a graph cannot. A window with a reading, a z-score
     or an answer that is out of range gets NaN for its RUL *and* for all its probabilities, never a class.
 
     Args:
@@ -44,6 +45,7 @@ class Deployed(nn.Module):
         self.broken = BROKEN
         self.eval()
 
+    # The hints say no shapes: torch.jit.script reads hints, and knows none of jaxtyping's.
     def forward(self, settings: Tensor, sensors: Tensor) -> tuple[Tensor, Tensor]:
         """RUL in cycles (B,) and probabilities of the health classes (B, 3).
 
@@ -63,7 +65,7 @@ class Deployed(nn.Module):
         probabilities = torch.where(finite.unsqueeze(1), health_logits.softmax(dim=1), torch.nan)
         return rul, probabilities
 
-    def example(self) -> tuple[Tensor, Tensor]:
+    def example(self) -> tuple[Float64[Tensor, "2 cycle setting"], Float64[Tensor, "2 cycle sensor"]]:
         """Two windows of the right shapes, to trace the module with: each at the middle of a condition."""
         rows = (0, len(self.means) - 1)
         settings, sensors = (

@@ -95,6 +95,8 @@ class StepReport:
             measured, or if one of them is zero.
         note: A sentence about each task that is absent from the batch, or whose loss or gradient is zero, infinite or
             NaN; None if all is well.
+        joint_norm: The length of the weighted sum of the gradients on all parameters of the network, before it was
+            clipped; None from a balancer alone, which neither clips nor steps.
     """
 
     losses: Float[Tensor, " task"]
@@ -102,6 +104,7 @@ class StepReport:
     norms: Float[Tensor, " task"] | None = None
     cosine: float | None = None
     note: str | None = None
+    joint_norm: float | None = None
 
 
 class Balancer(nn.Module, ABC):

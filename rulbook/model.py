@@ -16,9 +16,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rulbook._check import above, finite_number, one_of, shown, whole, within
-from rulbook.data.facts import HEALTH_CLASSES, MAX_RUL
-from rulbook.data.horizon import Horizon
 from rulbook.errors import InputError
+from rulbook.horizon import HEALTH_CLASSES, MAX_RUL, Horizon
 
 __all__ = ["PRESETS", "DualTaskModel", "ModelConfig", "NotFiniteError", "parameter_counts"]
 
@@ -96,6 +95,7 @@ class DualTaskModel(nn.Module):
             first steps only move the output there; with a ReLU behind it, it may never get there (section 11.2).
         max_rul: The cap on the labels that it is trained with, in cycles, and so on what it predicts. None: not told.
         thresholds: Of the health classes that it is trained with, in cycles, the larger first. None: not told.
+        n_classes: Health classes, C: three where two thresholds make them, as many as were measured elsewhere.
 
     Raises:
         ValueError: If ``n_features`` is no positive whole number, the preset is unknown or a number is out of range.
@@ -115,10 +115,12 @@ class DualTaskModel(nn.Module):
         initial_rul: float = 75.0,
         max_rul: float | None = None,
         thresholds: tuple[float, float] | None = None,
+        n_classes: int = len(HEALTH_CLASSES),
     ) -> None:
         super().__init__()
         config = preset if isinstance(preset, ModelConfig) else PRESETS[one_of("preset", preset, PRESETS)]
         self.n_features = n_features = whole("n_features", n_features, 1)
+        self.n_classes = n_classes = whole("n_classes", n_classes, 2, _WIDEST)
         self.config = config
         # The one place for the cap is the data's Horizon; training hands it on, so that the network can be asked alone.
         self.max_rul = None if max_rul is None else above("max_rul", max_rul, 0)
@@ -141,13 +143,13 @@ class DualTaskModel(nn.Module):
             *_dense(f3, 64, config.dropout), *_dense(64, 32, 0.0), *_dense(32, 16, 0.0), nn.Linear(16, 1)
         )
         self.health_head = nn.Sequential(
-            *_dense(f3, 32, config.dropout), *_dense(32, 16, 0.0), nn.Linear(16, len(HEALTH_CLASSES))
+            *_dense(f3, 32, config.dropout), *_dense(32, 16, 0.0), nn.Linear(16, n_classes)
         )
         nn.init.constant_(self.rul_head[-1].bias, finite_number("initial_rul", initial_rul))  # type: ignore[arg-type]
 
     # The hints of the next three say no shapes: torch.jit.script reads hints, and knows none of jaxtyping's.
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """RUL in cycles (B,), unbounded while training, and health logits (B, 3) for windows ``x`` (B, T, F)."""
+        """RUL in cycles (B,), unbounded while training, and health logits (B, C) for windows ``x`` (B, T, F)."""
         return self.heads(self.encode(x))
 
     def encode(self, x: Tensor) -> Tensor:
@@ -161,7 +163,7 @@ class DualTaskModel(nn.Module):
         return shared
 
     def heads(self, representation: Tensor) -> tuple[Tensor, Tensor]:
-        """RUL (B,) and health logits (B, 3) from the shared representation (B, 32)."""
+        """RUL (B,) and health logits (B, C) from the shared representation (B, 32)."""
         return self.rul_head(representation).squeeze(1), self.health_head(representation)
 
     @torch.no_grad()
@@ -175,7 +177,7 @@ class DualTaskModel(nn.Module):
 
         Args:
             x: Windows, (B, T, F).
-            max_rul: None: the cap that the model was told, or C-MAPSS's 125 if it was told none.
+            max_rul: None: the cap that the model was told, or C-MAPSS's if it was told none.
 
         Raises:
             ValueError: If ``x`` is no batch of windows of F features, or anything in it, in the weights or in the
@@ -227,7 +229,7 @@ class DualTaskModel(nn.Module):
     def config_dict(self) -> dict[str, Any]:
         """What is needed to build the same network again, as plain JSON values."""
         thresholds = None if self.thresholds is None else list(self.thresholds)
-        told = {"max_rul": self.max_rul, "thresholds": thresholds}
+        told = {"n_classes": self.n_classes, "max_rul": self.max_rul, "thresholds": thresholds}
         return {"n_features": self.n_features, **told, **asdict(self.config)}
 
     @classmethod
@@ -238,7 +240,8 @@ class DualTaskModel(nn.Module):
             ValueError: If an entry is missing, unknown or out of its range.
         """
         widths = {field.name for field in fields(ModelConfig)}
-        needed, known = {"n_features", *widths}, {"n_features", "max_rul", "thresholds", *widths}
+        needed = {"n_features", *widths}
+        known = {*needed, "n_classes", "max_rul", "thresholds"}
         if not isinstance(values, Mapping) or not needed <= set(values) <= known:
             raise InputError(f"model is {shown(values)}: it must hold {', '.join(sorted(known))}, and nothing else.")
         # What comes out of a file has any type: each value is checked here, before it stands for a number.
@@ -259,6 +262,7 @@ class DualTaskModel(nn.Module):
             thresholds=None
             if thresholds is None
             else Horizon.from_dict({**Horizon().to_dict(), "thresholds": thresholds}).thresholds,
+            n_classes=whole("n_classes", values.get("n_classes", len(HEALTH_CLASSES)), 2, _WIDEST),
         )
 
 

@@ -6,52 +6,19 @@ The set is Okabe and Ito's, told apart with every common colour blindness, and e
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from rulbook._check import one_of
 from rulbook._needs import needed
+from rulbook.looks import OTHERS
+from rulbook.methods import METHODS
+
+__all__ = ["ACCENT", "METHOD_COLORS", "OTHERS", "use_book_style"]
 
 METHOD_COLORS: dict[str, str] = {
-    "baseline": "#7a7a7a",
-    "amnl": "#0072b2",
-    "gaba": "#d55e00",
-    "grace": "#009e73",
+    name: method.look.color for name, method in METHODS.items() if method.family == "square"
 }
-"""Colour of each method of the book; the baseline is grey."""
-
-METHOD_LABELS: dict[str, str] = {"baseline": "plain MSE + CE", "amnl": "AMNL", "gaba": "GABA", "grace": "GRACE"}
-"""How each method is written in a legend."""
+"""Colour of each method of the book; the baseline is grey. Looks and labels of all methods: :mod:`rulbook.methods`."""
 
 ACCENT = "#b8488f"
 """For the one thing a reader moves or should look at."""
-
-OTHERS = ("#a6761d", "#56789a", "#8a6fb0", "#5f8a4c", "#a05050")
-"""For curves that are no method of the book: schedules, sensors, peers."""
-
-PEERS = (
-    *("constant", "gaba_no_floor", "scaled_targets", "single_task", "uncertainty"),
-    *("dwa", "gradnorm", "upgrad", "mgda", "pcgrad"),
-    *("cagrad", "imtl_g", "aligned_mtl", "dkamformer"),
-)
-"""Controls and methods of others, in the order in which they are given colours."""
-
-
-class MethodStyle(NamedTuple):
-    """How a method is drawn: its colour, and whether its line is dashed and its dot hollow."""
-
-    color: str
-    dashed: bool
-
-
-def method_style(method: str) -> MethodStyle:
-    """The style of a method, the same in every plot and live figure.
-
-    Five colours are all that can be told apart beside the four of the book. The sixth peer starts over, dashed.
-    """
-    if method in METHOD_COLORS:
-        return MethodStyle(METHOD_COLORS[method], False)
-    round_, place = divmod(PEERS.index(one_of("method", method, PEERS)), len(OTHERS))
-    return MethodStyle(OTHERS[place], round_ == 1)
 
 
 def use_book_style() -> None:

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 
 from rulbook._check import Array, above, at_least, finite, flat, not_empty, numbers, paired, same_length, within
 from rulbook.errors import InputError
+from rulbook.horizon import MAX_RUL
+from rulbook.weighting.samples import Linear
 
 __all__ = [
     "amnl_loss",
@@ -47,7 +49,7 @@ def uniform_mse(pred: ArrayLike, target: ArrayLike) -> tuple[float, Array]:
     return loss, grad
 
 
-def failure_weights(target: ArrayLike, max_rul: float = 125.0, w_max: float = 2.0) -> Array:
+def failure_weights(target: ArrayLike, max_rul: float = MAX_RUL, w_max: float = 2.0) -> Array:
     r"""The AMNL weight of each sample: 1 at the cap, ``w_max`` at failure, a straight line between (section 14.1).
 
     .. math:: w(y) = 1 + (w_\text{max} - 1)\,\operatorname{clip}(1 - y / R_\text{max},\, 0,\, 1)
@@ -63,14 +65,11 @@ def failure_weights(target: ArrayLike, max_rul: float = 125.0, w_max: float = 2.
     Raises:
         ValueError: If a value is not finite, ``max_rul`` is not positive or ``w_max`` is below 1.
     """
-    above("max_rul", max_rul, 0)
-    at_least("w_max", w_max, 1)
-    nearness = np.clip(1.0 - flat("target", target) / max_rul, 0.0, 1.0)
-    return 1.0 + (w_max - 1.0) * nearness
+    return np.asarray(Linear(w_max)(flat("target", target), max_rul))
 
 
 def amnl_weighted_mse(
-    pred: ArrayLike, target: ArrayLike, max_rul: float = 125.0, *, w_max: float = 2.0
+    pred: ArrayLike, target: ArrayLike, max_rul: float = MAX_RUL, *, w_max: float = 2.0
 ) -> tuple[float, Array, Array]:
     r"""AMNL's weighted mean squared error, its weights and its gradient (section 14.1).
 
@@ -186,10 +185,10 @@ def amnl_loss(
     labels: ArrayLike,
     *,
     lam_hs: float = 0.5,
-    max_rul: float = 125.0,
+    max_rul: float = MAX_RUL,
     w_max: float = 2.0,
 ) -> float:
-    r"""Weighted samples, fixed task weights (section 14.4).
+    r"""Weighted samples, fixed task weights (sections 13.4 and 14.4, equation 14.8).
 
     .. math:: L = (1 - \lambda_\text{hs})\,\mathrm{wMSE} + \lambda_\text{hs}\,\mathrm{CE}
 
@@ -222,7 +221,7 @@ def gaba_loss(
     eps: float = 1e-8,
     total: float = 1.0,
 ) -> float:
-    r"""Samples alike, tasks weighted by inverse gradient norm (section 17.1).
+    r"""Samples alike, tasks weighted by inverse gradient norm (section 17.2).
 
     .. math:: L = \lambda_\text{rul}\,\mathrm{MSE} + \lambda_\text{hs}\,\mathrm{CE}, \qquad
               \lambda_t \propto 1 / (g_t + \epsilon)
@@ -251,7 +250,7 @@ def grace_loss(
     *,
     eps: float = 1e-8,
     total: float = 1.0,
-    max_rul: float = 125.0,
+    max_rul: float = MAX_RUL,
     w_max: float = 2.0,
 ) -> float:
     r"""AMNL's sample weights and GABA's task weights (section 13.4).

@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parents[1]
 STRICT = ("-W", "--keep-going")
 """What the Makefile gives to ``jupyter-book build`` too: a warning fails, and all of them are shown."""
 
+FIGURE = 'script[type="application/vnd.rulbook.figure+json"]'
+"""Where a page has a live figure: the tag with its numbers."""
+
 Theme = Literal["light", "dark"]
 
 
@@ -90,7 +93,7 @@ class BookPage:
     def goto(self, url: str) -> None:
         """Open ``url`` and wait until the fonts, the mathematics and the live figures are in place."""
         self.page.goto(url, wait_until="load")
-        if self.page.locator('script[type="application/vnd.jupyter.widget-view+json"]').count():
+        if self.page.locator(FIGURE).count():
             self.page.wait_for_function("document.documentElement.dataset.anyhost === 'done'")
         self.page.evaluate(
             """async () => {

@@ -15,8 +15,8 @@ import torch
 from rulbook.checkpoint import Checkpoint
 from rulbook.data import demo_fleet, fleet_from_frame, prepare
 from rulbook.export import Deployed, save_onnx
+from rulbook.inference import predict
 from rulbook.model import DualTaskModel
-from rulbook.prediction import predict
 
 WINDOW = 6
 

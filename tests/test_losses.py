@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from rulbook import reference
 from rulbook.losses import AMNL, GABA, GRACE, failure_weights, moderate_weighted_mse_loss, task_losses
+from rulbook.weighting.samples import Linear
 
 sizes_and_seeds = st.tuples(st.integers(1, 50), st.integers(0, 2**31 - 1))
 
@@ -65,7 +66,7 @@ def test_mixed_shapes_mean_the_same_and_are_never_broadcast():
 @given(sizes_and_seeds, st.floats(0, 1))
 def test_amnl_mixes_the_two_tasks(size_and_seed, lam_hs):
     rul, target, logits, labels = batch(*size_and_seed)
-    mse, cross_entropy = task_losses(rul, logits, target, labels, w_max=2.0)
+    mse, cross_entropy = task_losses(rul, logits, target, labels, samples=Linear(2.0))
     expected = (1 - lam_hs) * mse + lam_hs * cross_entropy
     torch.testing.assert_close(AMNL(lam_hs)(rul, target, logits, labels), expected)
     assert mse.item() == pytest.approx(reference.amnl_weighted_mse(rul.detach(), target)[0])
@@ -149,8 +150,8 @@ def test_task_losses_weigh_all_samples_alike_unless_told():
     pred, target = SIMPLE
     logits, labels = torch.zeros(2, 3), torch.tensor([0, 2])
     assert task_losses(pred, logits, target, labels)[0] == F.mse_loss(pred, target)
-    assert task_losses(pred, logits, target, labels, w_max=2.0)[0] > F.mse_loss(pred, target)
-    capped = task_losses(pred, logits, target, labels, w_max=2.0, max_rul=50.0)[0].item()
+    assert task_losses(pred, logits, target, labels, samples=Linear(2.0))[0] > F.mse_loss(pred, target)
+    capped = task_losses(pred, logits, target, labels, samples=Linear(2.0), max_rul=50.0)[0].item()
     assert capped == pytest.approx(reference.amnl_weighted_mse(pred, target, 50.0)[0], rel=1e-6)
 
 
@@ -159,7 +160,9 @@ def test_task_losses_weigh_all_samples_alike_unless_told():
 def test_eps_and_total_are_used(form, eps):
     pred, target = SIMPLE
     logits, labels, norms = torch.tensor([[1.0, 0.0, 2.0]] * 2), torch.tensor([0, 2]), [3.0, 1.0]
-    mse, cross_entropy = task_losses(pred, logits, target, labels, w_max=2.0 if form is GRACE else 1.0).tolist()
+    mse, cross_entropy = task_losses(
+        pred, logits, target, labels, samples=Linear(2.0 if form is GRACE else 1.0)
+    ).tolist()
     rul, health = reference.inverse_gradient_weights(norms, eps, total=2)
     loss = form(eps, total=2)(pred, target, logits, labels, norms)
     assert loss.item() == pytest.approx(rul * mse + health * cross_entropy, rel=1e-6)

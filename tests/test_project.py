@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import tomllib
 from pathlib import Path
@@ -11,17 +12,21 @@ from pathlib import Path
 import jupytext
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from rulbook.cli import main
 from rulbook.palette import METHOD_COLORS
 from rulbook.reference import amnl_weighted_mse
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHAPTERS = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+UNNUMBERED = {"results", "your-own-fleet"}
+"""Pages with a notebook that are no chapter."""
 CODE_WIDTH = 88
 """Characters of code that fit the measure of a page at 1280 pixels."""
 
@@ -89,10 +94,14 @@ def test_the_book_needs_neither_torch_nor_the_package():
 
 def test_the_readme_names_commands_that_exist_and_checks_what_make_checks():
     readme, makefile = read("README.md"), read("Makefile")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    assert set(re.findall(r"make ([a-z]+)", readme + read("CONTRIBUTING.md"))) <= targets
-    recipe = makefile.split("\ntest: ")[1].split("\n\n")[0]
-    for line in re.findall(r"\$\(BIN\)/(.+)", recipe):
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"make ([a-z-]+)", readme + read("CONTRIBUTING.md"))) <= targets
+    parts = makefile.split("\ntest: ")[1].split("\n")[0].split()
+    runner = re.search(r"^PYTEST := \$\(BIN\)/(.+)$", makefile, re.MULTILINE)[1]
+    recipes = "".join(makefile.split(f"\n{part}: ")[1].split("\n\n")[0] + "\n" for part in parts)
+    lines = re.findall(r"\$\((BIN\)/|PYTEST\))(.+)", recipes)
+    assert len(lines) >= 7
+    for line in (rest if tool == "BIN)/" else runner + rest for tool, rest in lines):
         assert f"\n.venv\\Scripts\\{line}\n" in readme, f"README.md leaves out {line!r}."
     strict = "build . -W --keep-going --quiet"
     assert f"$(JUPYTER_BOOK) {strict} >" in makefile
@@ -106,7 +115,8 @@ def test_the_readme_names_every_extra_and_every_chapter():
     for name in PROJECT["project"]["optional-dependencies"]:
         assert f"[{name}]" in readme or f"`{name}`" in readme, f"README.md leaves out the extra {name}."
     written = readme.split("Written so far are chapters ")[1].split(", each")[0]
-    assert re.findall(r"(\d+) \(", written) == [book.stem.split("-")[0] for book in NOTEBOOKS if book.stem != "results"]
+    chapters = [book.stem.split("-")[0] for book in NOTEBOOKS if book.stem not in UNNUMBERED]
+    assert re.findall(r"(\d+) \(", written) == chapters
     assert "](book/teaching.md)" in readme
 
 
@@ -114,11 +124,14 @@ def test_ci_runs_the_same_commands():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     subprocess.run(["bash", "-n", script], check=True)
-    assert script.read_text().rstrip().endswith("exec make test")
-    steps = yaml.safe_load(read(".github/workflows/check.yml"))["jobs"]["test"]["steps"]
-    commands = [step["run"] for step in steps if "run" in step]
+    assert script.read_text().rstrip().endswith('exec make "${1:-test}"')
+    job = yaml.safe_load(read(".github/workflows/check.yml"))["jobs"]["test"]
+    commands = [step["run"] for step in job["steps"] if "run" in step]
     assert commands[0] == "make book"
-    assert commands[-1] == ".ci/run"
+    assert commands[-1] == ".ci/run ${{ matrix.part }}"
+    matrix = job["strategy"]["matrix"]
+    parts = {*matrix["part"], *(more["part"] for more in matrix["include"])}
+    assert parts == set(read("Makefile").split("\ntest: ")[1].split("\n")[0].split())
 
 
 def test_the_ten_lines_of_the_readme_train_a_model(capsys):
@@ -130,6 +143,24 @@ def test_the_ten_lines_of_the_readme_train_a_model(capsys):
     code = code.replace("seed=0)", "seed=0, epochs=1)")
     exec(compile(code, "README.md", "exec"), {})
     assert re.search(r"epoch 1: RMSE \d+\.\d cycles, NASA score \d+", capsys.readouterr().out)
+
+
+def test_the_three_lines_of_the_readme_take_a_table_to_a_forecast(tmp_path, monkeypatch, capsys):
+    lines = re.findall(r"^rulbook (.+?)(?:  +# (.+))?$", read("README.md"), re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    days = np.concatenate([np.arange(1, 61)] * 8)
+    names = np.repeat([f"P-{number}" for number in range(8)], 60)
+    wear = np.exp((days - 60) / 20) + np.random.default_rng(0).normal(0, 0.1, len(days))
+    table = pd.DataFrame({"pump_id": names, "day": days, "vibration": wear})
+    table.to_csv("pumps.csv", index=False)
+    table[days <= 50].to_csv("today.csv", index=False)
+    assert [line.split()[0] for line, _ in lines] == ["train", "evaluate", "predict"]
+    for line, _ in lines:
+        more = ["--epochs", "1", "--quiet"] if line.startswith("train") else []
+        assert main([*shlex.split(line), *more]) == 0, capsys.readouterr().err
+    header, *rows = capsys.readouterr().out.split("picture: ")[1].splitlines()[1:]
+    assert header.split(",")[:4] == ["pump_id", "day", "rul", "health"]
+    assert len(rows) == 8
 
 
 # Chapters
@@ -171,7 +202,7 @@ def test_headings_carry_the_number_of_the_chapter(notebook):
     prose = re.sub(r"^```.*?^```", "", prose, flags=re.DOTALL | re.MULTILINE)
     titles = re.findall(r"^# (\S+)", prose, re.MULTILINE)
     assert len(titles) == 1
-    if notebook.stem == "results":
+    if notebook.stem in UNNUMBERED:
         return
     number = str(int(notebook.stem.split("-")[0]))
     assert titles == [number]
@@ -182,7 +213,7 @@ def test_headings_carry_the_number_of_the_chapter(notebook):
 def test_the_contents_list_every_chapter():
     toc = read("_toc.yml")
     assert set(re.findall(r"file: notebooks/([\w-]+)$", toc, re.MULTILINE)) == {book.stem for book in NOTEBOOKS}
-    assert {text.stem for text in (ROOT / "book").glob("[0-9]*.md")} | {"results"} == {book.stem for book in NOTEBOOKS}
+    assert {text.stem for text in (ROOT / "book").glob("[0-9]*.md")} | UNNUMBERED == {book.stem for book in NOTEBOOKS}
 
 
 # What the pages say

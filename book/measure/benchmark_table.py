@@ -8,27 +8,40 @@ The first command does what is still to do; the second writes ``book/results/ben
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from rulbook.checkpoint import write_atomically
+import pandas as pd
+
+from rulbook.course.measurement import Bench, measurement
 from rulbook.runs.comparison import collect
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def main() -> None:
-    """Read the records, write the table, say what is there."""
-    parser = argparse.ArgumentParser(description="Collect run records into one table.")
-    parser.add_argument("--runs", type=Path, default=RESULTS / "benchmark", help="folder of the sweep")
-    parser.add_argument("--to", type=Path, default=RESULTS / "benchmark.csv", help="the CSV to write")
-    args = parser.parse_args()
-    table = collect(args.runs)
-    write_atomically(args.to, table.to_csv(index=False))
+@measurement(
+    "The runs of the benchmark, one row each: settings, scores, norms, weights, speed and the day of the run.",
+    pages=(
+        "11-dual-task-model",
+        "12-gradient-imbalance",
+        "13-accuracy-and-safety",
+        "14-failure-biased-mse",
+        "17-inverse-gradient-weights",
+        "results",
+    ),
+    minutes=0.1,
+    cheap=True,
+    result="benchmark.csv",
+    made_from=("benchmark", "benchmark.toml"),
+)
+def measure(bench: Bench, runs: Path = Path("book/results/benchmark")) -> pd.DataFrame:
+    """Read the records of the sweep's folder ``runs``, and say what is there."""
+    # The default is a folder of the clone, wherever the script is called.
+    folder = runs if runs.is_absolute() or runs.is_dir() else ROOT / runs
+    table = collect(folder)
     counts = table.pivot_table(index=["split", "method"], columns="dataset", values="seed", aggfunc="count")
     print(counts.fillna(0).astype(int))
-    print(f"wrote {len(table)} runs to {args.to}")
+    return table
 
 
 if __name__ == "__main__":
-    main()
+    measure.main()

@@ -1,4 +1,4 @@
-"""Measure how hard the two tasks pull on the shared parameters on FD001; write ``book/results/norm_ratio.json``.
+"""How hard the two tasks pull on the shared parameters on FD001.
 
 The plain loss (half MSE, half cross-entropy) on the compact network, every batch of 256 windows:
 
@@ -14,39 +14,31 @@ The plain loss (half MSE, half cross-entropy) on the compact network, every batc
   along the plain sum, and in how many steps the loss of the batch rose, with the heads and the dropout mask held;
 * ``without_warmup``: the run in cycles once more, with the full learning rate from the first step on. (The others rise
   to it as ``rulbook train`` does: a tenth in the first epoch, 0.55 in the second, all of it from the third on.)
-
-Run it with ``python book/measure/norm_ratio.py``; on one core it takes about fifteen minutes.
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
-import re
 from collections import defaultdict
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rulbook.balancing.weighted_sum import WeightedSum
-from rulbook.checkpoint import versions
-from rulbook.data import Prepared, Windows, load_cmapss, prepare
+from rulbook.course.measurement import Bench, digits, measurement
+from rulbook.data import Prepared, Windows, prepare
 from rulbook.gradients import task_gradient_norms, task_gradients
+from rulbook.inference import evaluate
 from rulbook.losses import task_losses
 from rulbook.methods import METHODS
 from rulbook.model import DualTaskModel
-from rulbook.training import TrainingConfig, evaluate
-from rulbook.training.history import StepHistory
+from rulbook.training import Forward, Steps, TrainingConfig, step
 from rulbook.weighting import FixedWeights
 
-RESULT = Path(__file__).resolve().parents[1] / "results" / "norm_ratio.json"
 QUANTILES = {"min": 0, "p5": 0.05, "q1": 0.25, "median": 0.5, "q3": 0.75, "p95": 0.95, "max": 1}
 PLACES = ("shared", "last_layer", "representation")
-EPOCHS = 10
 WHOLE_AFTER = (0, 1, 3, 10)
 """After how many epochs the gradient of the whole training set is taken."""
 
@@ -54,16 +46,6 @@ WHOLE_AFTER = (0, 1, 3, 10)
 def quantiles(values: list[float] | np.ndarray) -> dict[str, float]:
     """Seven quantiles, to four digits."""
     return {name: digits(np.quantile(values, q)) for name, q in QUANTILES.items()}
-
-
-def digits(value: float, count: int = 4) -> float:
-    """A number with so many significant digits."""
-    return float(f"{float(value):.{count}g}")
-
-
-def data_of(root: Path | None = None) -> Prepared:
-    """FD001 with the engine-level split of seed 0."""
-    return prepare(load_cmapss("FD001", root), seed=0)
 
 
 def fresh_model(data: Prepared, seed: int) -> DualTaskModel:
@@ -79,31 +61,32 @@ def batches(windows: Windows, order: torch.Generator, size: int = 256) -> list[T
 
 
 class Probe:
-    """Losses of one batch, and what each task sends to the three places and to the outputs of the heads."""
+    """The forward pass of one batch, as a step makes it."""
 
     def __init__(self, model: DualTaskModel, windows: Windows, scale: float = 1.0) -> None:
         self.model, self.windows, self.scale = model, windows, scale
 
-    def forward(self, index: Tensor) -> Tensor:
-        """Both task losses of the windows in ``index``."""
+    def forward(self, index: Tensor) -> Forward:
+        """The windows in ``index``, and both task losses with predictions and targets divided by ``scale``."""
         x, rul, health = self.windows.tensors(index.numpy())
-        self.representation = self.model.encode(x)
-        rul_hat, logits = self.model.heads(self.representation)
-        self.outputs = (rul_hat, logits)
-        return task_losses(rul_hat / self.scale, logits, rul / self.scale, health)
+        representation = self.model.encode(x)
+        rul_hat, logits = self.model.heads(representation)
+        losses = task_losses(rul_hat / self.scale, logits, rul / self.scale, health)
+        return Forward((x, rul, health), representation, rul_hat, logits, losses)
 
-    def cheap(self, losses: Tensor) -> dict[str, Tensor]:
-        """Norms where only the heads, or the heads and one layer, have to be crossed."""
-        return {
-            "outputs": torch.stack(
-                [
-                    torch.autograd.grad(loss, output, retain_graph=True)[0].norm()
-                    for loss, output in zip(losses, self.outputs, strict=True)
-                ]
-            ),
-            "representation": task_gradient_norms(losses, [self.representation]),
-            "last_layer": task_gradient_norms(losses, self.model.last_shared_parameters()),
-        }
+
+def cheap(made: Forward, model: DualTaskModel) -> dict[str, Tensor]:
+    """Norms where only the heads, or the heads and one layer, have to be crossed."""
+    return {
+        "outputs": torch.stack(
+            [
+                torch.autograd.grad(loss, output, retain_graph=True)[0].norm()
+                for loss, output in zip(made.losses, (made.rul, made.health_logits), strict=True)
+            ]
+        ),
+        "representation": task_gradient_norms(made.losses, [made.representation]),
+        "last_layer": task_gradient_norms(made.losses, model.last_shared_parameters()),
+    }
 
 
 def fresh(data: Prepared, seed: int, most: int | None = None) -> dict[str, list[float]]:
@@ -112,9 +95,9 @@ def fresh(data: Prepared, seed: int, most: int | None = None) -> dict[str, list[
     probe = Probe(model, data.train)
     seen: dict[str, list[float]] = defaultdict(list)
     for index in batches(data.train, torch.Generator().manual_seed(seed))[:most]:
-        losses = probe.forward(index)
-        found = probe.cheap(losses)
-        rows = task_gradients(losses, model.shared_parameters())
+        made = probe.forward(index)
+        found = cheap(made, model)
+        rows = task_gradients(made.losses, model.shared_parameters())
         found["shared"] = rows.norm(dim=1)
         for place, (first, second) in found.items():
             seen[f"{place} rul"].append(digits(first))
@@ -145,7 +128,7 @@ def whole_gradient(probe: Probe, seed: int) -> dict[str, float]:
     total: Tensor | None = None
     norms, count = [], 0
     for index in batches(probe.windows, torch.Generator().manual_seed(seed)):
-        rows = task_gradients(probe.forward(index), probe.model.shared_parameters())
+        rows = task_gradients(probe.forward(index).losses, probe.model.shared_parameters())
         norms.append(rows.norm(dim=1))
         total = rows * len(index) + (0 if total is None else total)
         count += len(index)
@@ -166,7 +149,7 @@ def whole_gradient(probe: Probe, seed: int) -> dict[str, float]:
     }
 
 
-class Step:
+class Worth:
     """What one step of the optimiser on the shared parameters is worth to each task, on the batch that made it.
 
     Create it before the forward pass of the step; it draws no random number, and leaves everything as the step left it.
@@ -177,12 +160,12 @@ class Step:
         self.rng = torch.get_rng_state()
         self.before = {name: value.clone() for name, value in probe.model.state_dict().items()}
 
-    def gradients(self, losses: Tensor) -> None:
+    def look(self, made: Forward) -> None:
         """Keep the task gradients of the step; the graph stays."""
-        self.losses = losses.detach()
-        self.rows = task_gradients(losses, self.probe.model.shared_parameters())
+        self.losses = made.losses.detach()
+        self.rows = task_gradients(made.losses, self.probe.model.shared_parameters())
 
-    def worth(self) -> dict[str, Tensor]:
+    def told(self) -> dict[str, Tensor]:
         """After the step: cosines of both tasks with the plain sum and with the step, and whether each loss rose."""
         model = self.probe.model
         shared = {id(parameter) for parameter in model.shared_parameters()}
@@ -194,7 +177,7 @@ class Step:
         model.load_state_dict({**self.before, **{name: after[name] for name in names}})
         torch.set_rng_state(self.rng)
         with torch.no_grad():
-            losses = self.probe.forward(self.index)
+            losses = self.probe.forward(self.index).losses
         model.load_state_dict(after)
         torch.set_rng_state(rng)
         return {
@@ -219,52 +202,79 @@ def worth_of(steps: list[dict[str, Tensor]]) -> dict[str, Any]:
     return told
 
 
-def run(
-    data: Prepared,
-    method: str,
-    *,
-    seed: int = 0,
-    epochs: int = EPOCHS,
-    warmup_epochs: int = 2,
-    watch_steps: bool = False,
-) -> dict[str, Any]:
-    """Train with the settings of ``rulbook train``, without its plateau and average, and look at every step."""
-    config = TrainingConfig(method=method, seed=seed, warmup_epochs=warmup_epochs)
-    model, scale = fresh_model(data, seed), METHODS[method].rul_scale
-    probe = Probe(model, data.train, scale)
-    balancer = WeightedSum(FixedWeights((0.5, 0.5)), observe=True)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    warmup = torch.optim.lr_scheduler.LinearLR(
-        optimizer, start_factor=0.1 if config.warmup_epochs else 1.0, total_iters=config.warmup_epochs
-    )
-    order = torch.Generator().manual_seed(seed)
+@dataclass(frozen=True)
+class Training:
+    """The settings of ``rulbook train``, without its plateau and average."""
+
+    probe: Probe
+    config: TrainingConfig
+    balancer: WeightedSum
+    optimizer: torch.optim.Optimizer
+    warmup: torch.optim.lr_scheduler.LinearLR
+    order: torch.Generator
+
+    @classmethod
+    def of(cls, data: Prepared, method: str, *, seed: int = 0, warmup_epochs: int = 2) -> Training:
+        """A fresh network and its optimiser."""
+        config = TrainingConfig(method=method, seed=seed, warmup_epochs=warmup_epochs)
+        model = fresh_model(data, seed)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        start = 0.1 if warmup_epochs else 1.0
+        return cls(
+            Probe(model, data.train, METHODS[method].rul_scale),
+            config,
+            WeightedSum(FixedWeights((0.5, 0.5)), observe=True),
+            optimizer,
+            torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=start, total_iters=warmup_epochs),
+            torch.Generator().manual_seed(seed),
+        )
+
+    def steps(
+        self, data: Prepared, most: int | None = None, *, watch: bool = False
+    ) -> tuple[dict[str, list[float]], Steps, list[dict[str, Tensor]]]:
+        """One epoch (or its first steps): norms at all places, what the steps report, what each was worth."""
+        model, seen, steps, worth = self.probe.model, defaultdict[str, list[float]](list), Steps(), []
+        for index in batches(data.train, self.order, self.config.batch_size)[:most]:
+            one = Worth(self.probe, index) if watch else None
+
+            def look(made: Forward, one: Worth | None = one) -> None:
+                if one is not None:
+                    one.look(made)
+                for place, (first, second) in cheap(made, model).items():
+                    seen[f"{place} rul"].append(float(first))
+                    seen[f"{place} health"].append(float(second))
+
+            steps.record(
+                step(
+                    model,
+                    data.train.tensors(index.numpy()),
+                    METHODS[self.config.method],
+                    self.balancer,
+                    self.optimizer,
+                    max_rul=data.horizon.max_rul,
+                    clip_norm=self.config.clip_norm,
+                    on_forward=look,
+                )
+            )
+            if one is not None:
+                worth.append(one.told())
+        seen["shared rul"], seen["shared health"] = steps.norms.T.tolist()
+        seen["cosine"], seen["joint"] = steps.cosine.tolist(), steps.joint_norm.tolist()
+        return dict(seen), steps, worth
+
+
+def run(data: Prepared, method: str, epochs: int, *, warmup_epochs: int = 2, watch: bool = False) -> dict[str, Any]:
+    """Train, and look at every step."""
+    training = Training.of(data, method, warmup_epochs=warmup_epochs)
+    config, model = training.config, training.probe.model
     told, raw, whole, steps = [], {}, {}, {}
     if 0 in WHOLE_AFTER:
-        whole["0"] = whole_gradient(probe, seed)
+        whole["0"] = whole_gradient(training.probe, config.seed)
     for epoch in range(1, epochs + 1):
-        history, seen, worth = StepHistory(), defaultdict(list), []
-        learning_rate = optimizer.param_groups[0]["lr"]
+        learning_rate = training.optimizer.param_groups[0]["lr"]
         model.train()
-        for index in batches(data.train, order, config.batch_size):
-            step = Step(probe, index)
-            losses = probe.forward(index)
-            if watch_steps:
-                step.gradients(losses)
-            for place, (first, second) in probe.cheap(losses).items():
-                seen[f"{place} rul"].append(float(first))
-                seen[f"{place} health"].append(float(second))
-            optimizer.zero_grad(set_to_none=True)
-            history.record(
-                balancer.backward(losses, shared=model.shared_parameters(), representation=probe.representation)
-            )
-            joint = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm, error_if_nonfinite=True)
-            seen["joint"].append(float(joint))
-            optimizer.step()
-            if watch_steps:
-                worth.append(step.worth())
-        warmup.step()
-        seen["shared rul"], seen["shared health"] = history.norms.T.tolist()
-        seen["cosine"] = history.cosine.tolist()
+        seen, recorded, worth = training.steps(data, watch=watch)
+        training.warmup.step()
         joint_norms = np.array(seen["joint"])
         scores = evaluate(model, data.validation).scores()
         told.append(
@@ -274,7 +284,7 @@ def run(
                 **summary(seen),
                 "joint": quantiles(joint_norms),
                 "clipped": digits(np.mean(joint_norms > config.clip_norm)),
-                "losses": [digits(value) for value in history.losses.mean(dim=0)],
+                "losses": [digits(value) for value in recorded.losses.mean(dim=0)],
                 "validation_rmse": digits(scores["rmse"]),
                 "validation_health_accuracy": digits(scores["health_accuracy"]),
                 "validation_health_macro_f1": digits(scores["health_macro_f1"]),
@@ -284,51 +294,64 @@ def run(
             raw[str(epoch)] = {place: [digits(value, 3) for value in ratios(seen, place)] for place in PLACES}
             raw[str(epoch)]["cosine"] = [digits(value, 3) for value in seen["cosine"]]
         if epoch in WHOLE_AFTER:
-            whole[str(epoch)] = whole_gradient(probe, seed)
-        if watch_steps:
+            whole[str(epoch)] = whole_gradient(training.probe, config.seed)
+        if watch:
             steps[str(epoch)] = worth_of(worth)
         middle = told[-1]["ratio"]["shared"]["median"]
         print(f"{method}, epoch {epoch}: median ratio {middle}, RMSE {told[-1]['validation_rmse']}", flush=True)
-    return {"epochs": told, "every_batch": raw, "whole": whole} | ({"steps": steps} if watch_steps else {})
+    return {"epochs": told, "every_batch": raw, "whole": whole} | ({"steps": steps} if watch else {})
 
 
-def measure(root: Path | None = None, epochs: int = EPOCHS) -> dict[str, Any]:
+@measurement(
+    "How hard the two tasks pull on what they share: the norms of their gradients, their ratio and cosine, in every "
+    "batch of FD001, on fresh networks and over ten epochs of training, and what a step is worth to each task.",
+    pages=("12-gradient-imbalance",),
+    data=("FD001",),
+    minutes=15,
+    quick={"epochs": 1},
+    tolerance=0.05,
+)
+def measure(bench: Bench, epochs: int = 10) -> dict[str, Any]:
     """Everything that the file holds."""
-    data = data_of(root)
-    every = {seed: fresh(data, seed) for seed in (0, 1, 2)}
+    data = prepare(bench.load("FD001"), seed=0)
+    every = {seed: bench.part(f"fresh, seed {seed}", fresh, data, seed) for seed in (0, 1, 2)}
     return {
-        "command": "python book/measure/norm_ratio.py",
-        "date": datetime.date.today().isoformat(),
-        "versions": versions(),
-        "data": {
-            "subset": "FD001",
-            "train_windows": len(data.train),
-            "batches": len(batches(data.train, torch.Generator())),
-            "batch_size": 256,
-            "preset": "compact",
-        },
+        "data": facts(data),
         "fresh": {
             "seeds": {str(seed): summary(seen) for seed, seen in every.items()},
             "every_batch": {place: [digits(value, 3) for value in ratios(every[0], place)] for place in PLACES},
         },
         "runs": {
-            unit: run(data, method, epochs=epochs, watch_steps=unit == "cycles")
-            for unit, method in {"cycles": "baseline", "lives": "scaled_targets"}.items()
+            "cycles": bench.part("run in cycles", run, data, "baseline", epochs, watch=True),
+            "lives": bench.part("run in lives", run, data, "scaled_targets", epochs),
         },
-        "without_warmup": run(data, "baseline", epochs=epochs, warmup_epochs=0)["epochs"],
+        "without_warmup": bench.part("run without warm-up", run, data, "baseline", epochs, warmup_epochs=0)["epochs"],
     }
 
 
-def as_text(result: dict[str, Any]) -> str:
-    """JSON with lists and innermost dictionaries on one line."""
-    text = json.dumps(result, indent=1)
-    return re.sub(r"\[[^\[\]{}]+\]|\{[^\[\]{}]+\}", lambda part: " ".join(part[0].split()), text) + "\n"
+def facts(data: Prepared) -> dict[str, Any]:
+    """What was trained on."""
+    return {
+        "subset": "FD001",
+        "train_windows": len(data.train),
+        "batches": len(batches(data.train, torch.Generator())),
+        "batch_size": 256,
+        "preset": "compact",
+    }
+
+
+@measure.piece
+def piece(bench: Bench) -> dict[str, Any]:
+    """The first batches of a fresh network, and the first steps of the run in cycles."""
+    data = prepare(bench.load("FD001"), seed=0)
+    before = fresh(data, 0, most=4)
+    seen, _, _ = Training.of(data, "baseline").steps(data, most=4)
+    return {
+        "data": facts(data),
+        "fresh": {"every_batch": {place: ratios(before, place) for place in PLACES}},
+        "runs": {"cycles": {"every_batch": {"1": {place: ratios(seen, place) for place in PLACES}}}},
+    }
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=EPOCHS, help="epochs of each run")
-    parser.add_argument("--to", type=Path, default=RESULT, help="where to write")
-    arguments = parser.parse_args()
-    arguments.to.write_text(as_text(measure(epochs=arguments.epochs)), encoding="utf-8")
-    print(f"wrote {arguments.to}")
+    measure.main()

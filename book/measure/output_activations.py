@@ -1,32 +1,27 @@
-"""Train the compact network with and without a ReLU at its RUL output; write ``book/results/output_activations.json``.
+"""Train the compact network with and without a ReLU at its RUL output.
 
 On FD001, four arms, the same seeds for all: the last layer as PyTorch initialises it, or its bias at the mean label;
 a ReLU behind it, or nothing. A fifth repeats the first without the health task, for the seeds that are born dead. Each
 run counts how many of 512 fixed validation windows are answered by exactly 0, before the first step and after the last.
-
-    python book/measure/output_activations.py
-
-It takes some ten minutes on one thread.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from datetime import date
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from rulbook.data import Prepared, load_cmapss, prepare
-from rulbook.losses import task_losses
+from rulbook.balancing.weighted_sum import WeightedSum
+from rulbook.course.measurement import Bench, measurement
+from rulbook.data import Prepared, prepare
+from rulbook.methods import METHODS
 from rulbook.model import DualTaskModel
+from rulbook.training import step
+from rulbook.weighting import FixedWeights
 
-RESULT = Path(__file__).resolve().parents[1] / "results" / "output_activations.json"
-SEEDS, STEPS, BATCH = range(10), 150, 128
+BATCH = 128
 ARMS = {
     "ReLU, default bias": (True, False, 0.5),
     "ReLU, bias at the mean": (True, True, 0.5),
@@ -57,21 +52,17 @@ def look(model: DualTaskModel, x: torch.Tensor, y: torch.Tensor) -> tuple[float,
     return float((rul == 0).float().mean()), float((rul - y).square().mean().sqrt())
 
 
-def run(data: Prepared, seed: int, relu: bool, at_mean: bool, health: float) -> dict[str, Any]:
+def run(data: Prepared, seed: int, steps: int, relu: bool, at_mean: bool, health: float) -> dict[str, Any]:
     """One training, plain MSE and cross-entropy with the share ``health`` for the second, gradients clipped to 1."""
     model = network(seed, relu, at_mean, float(data.train.rul.mean()))
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=1e-4)
+    balancer = WeightedSum(FixedWeights((1 - health, health)))
     generator = np.random.default_rng(seed)
     x, y, _ = data.validation.tensors(np.random.default_rng(0).choice(len(data.validation), 512, replace=False))
     zeros_before, _ = look(model, x, y)
-    for _ in range(STEPS):
-        x_batch, y_rul, y_health = data.train.tensors(generator.choice(len(data.train), BATCH, replace=False))
-        rul, logits = model(x_batch)
-        optimizer.zero_grad()
-        mse, cross_entropy = task_losses(rul, logits, y_rul, y_health)
-        ((1 - health) * mse + health * cross_entropy).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+    for _ in range(steps):
+        batch = data.train.tensors(generator.choice(len(data.train), BATCH, replace=False))
+        step(model, batch, METHODS["baseline"], balancer, optimizer, max_rul=data.horizon.max_rul, clip_norm=1.0)
     zeros_after, rmse = look(model, x, y)
     return {
         "seed": seed,
@@ -81,30 +72,39 @@ def run(data: Prepared, seed: int, relu: bool, at_mean: bool, health: float) -> 
     }
 
 
-def main() -> None:
+@measurement(
+    "How many windows a fresh and a trained network answer by exactly 0, with and without a ReLU at the RUL output and "
+    "with its bias at the mean label, and the RMSE after the last step: ten seeds on FD001.",
+    pages=("11-dual-task-model",),
+    data=("FD001",),
+    minutes=10,
+    quick={"seeds": 2, "steps": 10},
+    tolerance=2e-3,
+)
+def measure(bench: Bench, seeds: int = 10, steps: int = 150) -> dict[str, Any]:
     """All arms, all seeds."""
     torch.set_num_threads(1)
-    data = prepare(load_cmapss("FD001"), seed=0)
+    data = prepare(bench.load("FD001"), seed=0)
     arms: dict[str, list[dict[str, Any]]] = {name: [] for name in ARMS}
-    for seed in SEEDS:
+    for seed in range(seeds):
         for name, arm in ARMS.items():
-            arms[name].append(run(data, seed, *arm))
-            print(name, arms[name][-1], flush=True)
+            arms[name].append(bench.part(f"{name}, seed {seed}", run, data, seed, steps, *arm))
     born_dead = [one["seed"] for one in arms[FIRST] if one["zeros_before"] == 1]
-    arms[ALONE] = [run(data, seed, True, False, 0.0) for seed in born_dead]
-    result = {
-        "command": "python book/measure/output_activations.py",
-        "date": date.today().isoformat(),
-        "torch": torch.__version__.partition("+")[0],
-        "data": "FD001, compact",
-        "steps": STEPS,
-        "batch_size": BATCH,
-        "arms": arms,
+    arms[ALONE] = [bench.part(f"{ALONE}, seed {seed}", run, data, seed, steps, True, False, 0.0) for seed in born_dead]
+    return {"data": "FD001, compact", "steps": steps, "batch_size": BATCH, "arms": arms}
+
+
+@measure.piece
+def piece(bench: Bench) -> dict[str, Any]:
+    """The networks of three seeds before their first step."""
+    data = prepare(bench.load("FD001"), seed=0)
+    born = {name: [run(data, seed, 0, *arm) for seed in range(3)] for name, arm in ARMS.items()}
+    return {
+        "arms": {
+            name: [{key: one[key] for key in ("seed", "zeros_before")} for one in runs] for name, runs in born.items()
+        }
     }
-    text = re.sub(r"\{[^{}\[\]]+\}", lambda one: " ".join(one[0].split()), json.dumps(result, indent=1))
-    RESULT.write_text(text + "\n", encoding="utf-8")
-    print(f"wrote {RESULT}")
 
 
 if __name__ == "__main__":
-    main()
+    measure.main()

@@ -1,35 +1,25 @@
-"""What half and half costs the health task on FD001; write ``book/results/task_alone.json``.
+"""What half and half costs the health task on FD001.
 
 Three kinds of run with the compact network and everything else as in ``rulbook train``: half and half in cycles
 (``baseline``), half and half with predictions and targets divided by 125 (``scaled_targets``), and the
 health task alone. Each run keeps the validation scores of the epoch with the lowest RMSE and of the epoch with the
 highest health macro-F1, so that no task is judged at an epoch that another task chose.
-
-Run it with ``python book/measure/task_alone.py``; on one core it takes about ten minutes. The file is
-renewed after every run.
 """
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
-import re
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rulbook.balancing.weighted_sum import WeightedSum
-from rulbook.checkpoint import versions
-from rulbook.data import Prepared, load_cmapss, prepare
+from rulbook.course.measurement import Bench, measurement
+from rulbook.data import Prepared, prepare
 from rulbook.methods import METHODS, Method
 from rulbook.training import TrainingConfig, train
 from rulbook.weighting import FixedWeights
 
-RESULT = Path(__file__).resolve().parents[1] / "results" / "task_alone.json"
 SEEDS = (0, 1)
-EPOCHS = 8
 
 
 def weighed(name: str, *weights: float) -> Method:
@@ -48,10 +38,9 @@ RUNS = {
 }
 
 
-def run(data: Prepared, method: Method, seed: int, epochs: int = EPOCHS) -> dict[str, Any]:
+def run(data: Prepared, method: Method, seed: int, epochs: int) -> dict[str, Any]:
     """Train once; each task is judged at its own best epoch."""
-    METHODS[method.name] = method
-    config = TrainingConfig(method=method.name, seed=seed, epochs=epochs, patience=epochs)
+    config = TrainingConfig(method=method, seed=seed, epochs=epochs, patience=epochs)
     history = train(data, config, progress=False).history
     by_rmse = history.loc[history["validation_rmse"].idxmin()]
     by_f1 = history.loc[history["validation_health_macro_f1"].idxmax()]
@@ -66,34 +55,34 @@ def run(data: Prepared, method: Method, seed: int, epochs: int = EPOCHS) -> dict
     }
 
 
-def measure(root: Path | None = None, to: Path | None = None) -> dict[str, Any]:
-    """All runs, each with every seed; written to a file after each, if one is named."""
-    data = prepare(load_cmapss("FD001", root), seed=0)
+@measurement(
+    "What half and half costs the health task: the compact network on FD001 trained half and half in cycles, half and "
+    "half in lives, and on the health task alone, each task judged at its own best epoch of eight.",
+    pages=("12-gradient-imbalance",),
+    data=("FD001",),
+    minutes=10,
+    quick={"epochs": 1},
+    tolerance=0.05,
+)
+def measure(bench: Bench, epochs: int = 8) -> dict[str, Any]:
+    """All runs, each with every seed."""
+    data = prepare(bench.load("FD001"), seed=0)
     runs: dict[str, dict[str, Any]] = {name: {} for name in RUNS}
-    result = {
-        "command": "python book/measure/task_alone.py",
-        "date": datetime.date.today().isoformat(),
-        "versions": versions(),
-        "data": {"subset": "FD001", "preset": "compact", "epochs": EPOCHS, "scores": "every window of 20 engines"},
-        "runs": runs,
-    }
     for seed in SEEDS:
         for name, method in RUNS.items():
-            runs[name][str(seed)] = run(data, method, seed)
-            print(seed, name, runs[name][str(seed)], flush=True)
-            if to is not None:
-                to.write_text(as_text(result), encoding="utf-8")
-    return result
+            runs[name][str(seed)] = bench.part(f"{name}, seed {seed}", run, data, method, seed, epochs)
+    return {
+        "data": {"subset": "FD001", "preset": "compact", "epochs": epochs, "scores": "every window of 20 engines"},
+        "runs": runs,
+    }
 
 
-def as_text(result: dict[str, Any]) -> str:
-    """JSON with lists on one line."""
-    return re.sub(r"\[[^\[\]{}]+\]", lambda part: " ".join(part[0].split()), json.dumps(result, indent=1)) + "\n"
+@measure.piece
+def piece(bench: Bench) -> dict[str, Any]:
+    """The first epoch of the health task alone."""
+    found = run(prepare(bench.load("FD001"), seed=0), RUNS["health alone"], 0, 1)
+    return {"runs": {"health alone": {"0": {key: found[key] for key in ("rmse_by_epoch", "macro_f1_by_epoch")}}}}
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--to", type=Path, default=RESULT, help="where to write")
-    arguments = parser.parse_args()
-    measure(to=arguments.to)
-    print(f"wrote {arguments.to}")
+    measure.main()

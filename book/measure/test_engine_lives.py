@@ -1,4 +1,4 @@
-"""What a trained network says of FD001's test engines, cycle by cycle; write ``book/results/test_engine_lives.json``.
+"""What a trained network says of FD001's test engines, cycle by cycle.
 
 Two engines are kept whole, named by a rule before any prediction: the test engine with the fewest cycles left after its
 last record, and the one with the longest record.
@@ -13,15 +13,11 @@ First a network, then this script:
 
     rulbook train --dataset FD001 --method baseline --preset compact --seed 0 --out runs/heads
     python book/measure/test_engine_lives.py runs/heads
-
-The training takes minutes, the script seconds.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +26,11 @@ import torch
 from torch import Tensor, nn
 
 from rulbook.checkpoint import Checkpoint, load_checkpoint
-from rulbook.data import Fleet, Windows, all_windows, load_cmapss, prepare
+from rulbook.course.measurement import Bench, measurement
+from rulbook.data import Fleet, Windows, all_windows, health_labels, prepare
 from rulbook.metrics import health_accuracy, health_macro_f1
 from rulbook.model import DualTaskModel
 
-RESULT = Path(__file__).resolve().parents[1] / "results" / "test_engine_lives.json"
 SEEDS = (0, 1, 2)
 
 
@@ -142,12 +138,22 @@ def fresh_heads(checkpoint: Checkpoint, train: Windows, test: Windows, epochs: i
     return {"epochs": epochs, "parameters": sum(p.numel() for p in checkpoint.model.health_head.parameters()), **found}
 
 
-def measure(checkpoint: Checkpoint, record: dict[str, Any], root: Path | None = None) -> dict[str, Any]:
-    """Everything that the page shows."""
-    fleet = load_cmapss("FD001", root)
+@measurement(
+    "What a trained network says of two test engines of FD001, cycle by cycle, and how well its health head, the "
+    "thresholded RUL head and fresh health heads name the classes of all test windows. The network is trained first, "
+    "which takes minutes.",
+    pages=("11-dual-task-model",),
+    data=("FD001",),
+    minutes=1,
+)
+def measure(bench: Bench, run: Path) -> dict[str, Any]:
+    """Everything that the page shows, of the network in the folder ``run``."""
+    torch.set_num_threads(1)
+    checkpoint = load_checkpoint(run / "best.safetensors")
+    record = json.loads((run / "record.json").read_text(encoding="utf-8"))
+    fleet = bench.load("FD001")
     windows, engines = test_windows(fleet, checkpoint), chosen(fleet)
     return {
-        "command": "python book/measure/test_engine_lives.py runs/heads",
         "run": {
             "command": "rulbook train --dataset FD001 --method baseline --preset compact --seed 0 --out runs/heads",
             "selected_epoch": record["selected_epoch"],
@@ -162,16 +168,20 @@ def measure(checkpoint: Checkpoint, record: dict[str, Any], root: Path | None = 
     }
 
 
-def as_text(result: dict[str, Any]) -> str:
-    """JSON with each list on one line."""
-    return re.sub(r"\[[-\d.,\s]+\]", lambda numbers: " ".join(numbers[0].split()), json.dumps(result, indent=1)) + "\n"
+@measure.piece
+def piece(bench: Bench) -> dict[str, Any]:
+    """What needs no network: the two engines, their cycles, and the classes of all windows."""
+    fleet = bench.load("FD001")
+    lengths = fleet.test.groupby("unit")["cycle"].max().to_numpy()
+    lives = {}
+    for why, engine in chosen(fleet).items():
+        at = fleet.test["unit"].unique().tolist().index(engine)
+        cycle = np.arange(30, lengths[at] + 1)
+        lives[why] = {"engine": engine, "cycle": cycle, "true_rul": fleet.test_rul[at] + lengths[at] - cycle}
+    true_rul = [left + np.arange(max(length - 29, 1)) for left, length in zip(fleet.test_rul, lengths, strict=True)]
+    classes = np.bincount(health_labels(np.concatenate(true_rul)))
+    return {"engines": lives, "heads": {"windows": classes.sum(), "named": {"truth": classes}}}
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Predict two test engines of FD001 over their records.")
-    parser.add_argument("run", type=Path, help="the folder of a finished run")
-    folder: Path = parser.parse_args().run
-    torch.set_num_threads(1)
-    facts = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-    RESULT.write_text(as_text(measure(load_checkpoint(folder / "best.safetensors"), facts)), encoding="utf-8")
-    print(f"wrote {RESULT}")
+    measure.main()

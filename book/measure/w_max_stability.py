@@ -1,34 +1,36 @@
 """How far can w_max be raised before training turns unstable? Measured on real windows, for section 14.3.
 
-Two experiments, written to ``book/results/w_max_stability.json``:
+Two experiments:
 
 * a linear model under gradient descent, where theory names the largest stable learning rate, 2 / (largest curvature),
   and runs just below and just above it show whether the theory holds;
 * the compact network under Adam, the same number of steps for each w_max and seed: the validation RMSE on the way,
   every sample counted alike, and the spread of the per-sample gradients.
-
-Run it with ``python book/measure/w_max_stability.py``; it takes some minutes.
 """
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
-from rulbook.data import Prepared, load_cmapss, prepare
-from rulbook.losses import task_losses
+from rulbook.balancing.weighted_sum import WeightedSum
+from rulbook.course.measurement import Bench, digits, measurement
+from rulbook.data import Prepared, prepare
+from rulbook.inference import evaluate
+from rulbook.methods import METHODS
 from rulbook.model import DualTaskModel
 from rulbook.reference import failure_weights
-from rulbook.training import evaluate
+from rulbook.training import Forward, step
+from rulbook.weighting import FixedWeights
+from rulbook.weighting.samples import Linear
 
 CEILINGS = (1.0, 2.0, 3.0, 5.0, 10.0)
 LOOKS = (100, 200, 300)
-RESULT = Path(__file__).resolve().parents[1] / "results" / "w_max_stability.json"
+SUBSETS = ("FD001", "FD002", "FD003", "FD004")
 
 
 def last_cycles(data: Prepared) -> tuple[np.ndarray, np.ndarray]:
@@ -56,47 +58,78 @@ def linear_model(x: np.ndarray, rul: np.ndarray, w_max: float, steps: int = 300)
         "mean_square_weight": round(float(np.mean(weights**2)), 4),
         "curvature": round(curvature, 4),
         "stable_rate": round(2.0 / curvature, 5),
-        "loss_below": float(f"{loss_after(1.9 / curvature):.6g}"),
-        "loss_above": float(f"{loss_after(2.1 / curvature):.6g}"),
+        "loss_below": digits(loss_after(1.9 / curvature), 6),
+        "loss_above": digits(loss_after(2.1 / curvature), 6),
     }
 
 
-def network(data: Prepared, w_max: float, seed: int, batch_size: int = 256) -> dict[str, float]:
+def network(data: Prepared, w_max: float, seed: int, steps: int, batch_size: int = 256) -> dict[str, float]:
     """Adam on the compact network: validation RMSE after 100, 200 and 300 steps, and the spread of |dL/d rul|."""
+    method = replace(METHODS["amnl"], samples=Linear(w_max))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = DualTaskModel(data.train.rows.shape[1], "compact", initial_rul=float(data.train.rul.mean()))
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+        optimizer, balancer = torch.optim.Adam(model.parameters(), lr=1e-3), WeightedSum(FixedWeights((0.5, 0.5)))
         draw, spreads, rmse_after = np.random.default_rng(seed), [], {}
-        for step in range(1, max(LOOKS) + 1):
-            index = draw.choice(len(data.train), batch_size, replace=False)
-            x, target_rul, target_health = data.train.tensors(index)
-            rul, health_logits = model.train()(x)
-            rul.retain_grad()
-            losses = task_losses(rul, health_logits, target_rul, target_health, w_max=w_max)
-            optimizer.zero_grad()
-            (0.5 * losses.sum()).backward()
-            optimizer.step()
-            pull = rul.grad.abs().numpy()
+
+        def look(made: Forward) -> None:
+            pull = torch.autograd.grad(made.losses[0], made.rul, retain_graph=True)[0].abs().numpy()
             spreads.append(np.quantile(pull, 0.99) / np.median(pull))
-            if step in LOOKS:
+
+        for done in range(1, steps + 1):
+            batch = data.train.tensors(draw.choice(len(data.train), batch_size, replace=False))
+            # Not clipped: a long gradient is what is looked for.
+            step(
+                model,
+                batch,
+                method,
+                balancer,
+                optimizer,
+                max_rul=data.horizon.max_rul,
+                clip_norm=math.inf,
+                on_forward=look,
+            )
+            if done in LOOKS:
                 scores = evaluate(model.eval(), data.validation).scores()
-                rmse_after[f"rmse_after_{step}"] = round(scores["rmse"], 3)
+                rmse_after[f"rmse_after_{done}"] = round(scores["rmse"], 3)
     return {"w_max": w_max, "seed": seed, "p99_over_median": round(float(np.median(spreads)), 3), **rmse_after}
 
 
-def measure() -> dict[str, Any]:
+@measurement(
+    "How far w_max can be raised before training turns unstable: a linear model on both sides of its largest stable "
+    "learning rate, and the compact network under Adam.",
+    pages=("14-failure-biased-mse",),
+    data=SUBSETS,
+    minutes=15,
+    quick={"steps": 5},
+    tolerance=2e-3,
+)
+def measure(bench: Bench, steps: int = 300) -> dict[str, Any]:
     """Both experiments."""
-    prepared = {name: prepare(load_cmapss(name), seed=0) for name in ("FD001", "FD002", "FD003", "FD004")}
-    linear = {name: [linear_model(*last_cycles(data), w_max) for w_max in CEILINGS] for name, data in prepared.items()}
+    prepared = {name: prepare(bench.load(name), seed=0) for name in SUBSETS}
+    linear = {
+        name: [
+            bench.part(f"linear, {name}, w_max {w_max:g}", linear_model, *last_cycles(data), w_max)
+            for w_max in CEILINGS
+        ]
+        for name, data in prepared.items()
+    }
     runs = [(w_max, seed) for w_max in CEILINGS for seed in range(2)]
     return {
-        "command": "python book/measure/w_max_stability.py",
         "linear": linear,
-        "network_FD001": [network(prepared["FD001"], *run) for run in tqdm(runs, unit="run")],
+        "network_FD001": [
+            bench.part(f"network, w_max {w_max:g}, seed {seed}", network, prepared["FD001"], w_max, seed, steps)
+            for w_max, seed in runs
+        ],
     }
 
 
+@measure.piece
+def piece(bench: Bench) -> dict[str, Any]:
+    """The linear model on FD001, with the two lowest ceilings."""
+    x, rul = last_cycles(prepare(bench.load("FD001"), seed=0))
+    return {"linear": {"FD001": [linear_model(x, rul, w_max) for w_max in CEILINGS[:2]]}}
+
+
 if __name__ == "__main__":
-    RESULT.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
-    print(f"wrote {RESULT}")
+    measure.main()

@@ -1,4 +1,4 @@
-"""How far do failure weights move predictions, and where do they buy accuracy? For sections 14.3 and 14.4.
+"""How far do failure weights move predictions, and where do they buy accuracy? For section 14.3 and the results page.
 
 A model whose best fit is one linear solve: ridge regression on summaries of a window (last value, mean of the last
 five cycles and of all, slope and standard deviation of each sensor) and 500 random cosines of them. So no optimiser, no
@@ -7,24 +7,19 @@ epoch and no seed of a network stands between the loss and what it asks for: two
 Every fit is judged on NASA's test engines, at their last cycle, and on all windows of the engines held out. For those,
 the shift that the equation of 14.3 expects is computed too, from labels alone: the held-out windows are put into groups
 that the plain fit predicts nearly alike, and each group's mean and variance of the labels enter the equation.
-
-Run it with ``python book/measure/weighted_shift.py``; it takes some minutes and writes
-``book/results/weighted_shift.json``.
 """
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
-from tqdm.auto import tqdm
 
 from rulbook.course.ch14.minimiser import early_shift
-from rulbook.data import Prepared, load_cmapss, prepare
+from rulbook.course.measurement import Bench, measurement
+from rulbook.data import Prepared, prepare
 from rulbook.data.windows import Windows
 from rulbook.metrics import nasa_score, rmse
 from rulbook.reference import failure_weights
@@ -32,13 +27,11 @@ from rulbook.reference import failure_weights
 Array = NDArray[np.float64]
 
 SUBSETS = ("FD001", "FD002", "FD003", "FD004")
-SEEDS = (0, 1, 2, 3)
 CEILINGS = (1.0, 2.0, 5.0)
 COSINES, PENALTY, EVERY = 500, 1.0, 2
 GROUPS = 20
 BANDS = {"up to 30": (0, 30), "31 to 80": (31, 80), "above 80": (81, np.inf)}
 """Of the capped label, in cycles: the three health classes."""
-RESULT = Path(__file__).resolve().parents[1] / "results" / "weighted_shift.json"
 
 
 def summaries(windows: Windows, every: int = 1) -> tuple[Array, Array]:
@@ -136,16 +129,30 @@ def one_split(data: Prepared, seed: int) -> list[dict[str, Any]]:
     return rows
 
 
-def measure(root: Path | None = None) -> dict[str, Any]:
-    """All subsets, seeds and ceilings, from the files in ``root`` (or where the loader finds them)."""
+@measurement(
+    "How far failure weights move predictions, where they buy accuracy, and the shift that the minimiser in closed "
+    "form expects: weighted ridge regressions on all four subsets, four splits and three ceilings.",
+    pages=("14-failure-biased-mse", "results"),
+    data=SUBSETS,
+    minutes=3,
+    quick={"seeds": 1},
+    tolerance=5e-3,
+)
+def measure(bench: Bench, seeds: int = 4) -> dict[str, Any]:
+    """All subsets, seeds and ceilings."""
     rows = []
     for subset in SUBSETS:
-        fleet = load_cmapss(subset, root)
-        for seed in tqdm(SEEDS, desc=subset):
-            rows += one_split(prepare(fleet, seed=seed), seed)
-    return {"command": "python book/measure/weighted_shift.py", "fits": rows}
+        fleet = bench.load(subset)
+        for seed in range(seeds):
+            rows += bench.part(f"{subset}, seed {seed}", lambda f, s: one_split(prepare(f, seed=s), s), fleet, seed)
+    return {"fits": rows}
+
+
+@measure.piece
+def piece(bench: Bench) -> dict[str, Any]:
+    """The three fits of the first split of FD001."""
+    return {"fits": one_split(prepare(bench.load("FD001"), seed=0), 0)}
 
 
 if __name__ == "__main__":
-    RESULT.write_text(json.dumps(measure(), indent=1) + "\n", encoding="utf-8")
-    print(f"wrote {RESULT.name}")
+    measure.main()

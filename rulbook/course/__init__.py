@@ -10,12 +10,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rulbook.errors import InputError
+
 __all__ = ["room_files"]
 
 _HERE = Path(__file__).parent
 
 
 def room_files(pattern: str) -> dict[str, str]:
-    """The Python modules of all rooms whose file name fits ``pattern``, in the order of the chapters: name by stem."""
-    found = sorted(_HERE.glob(f"ch[0-9][0-9]/{pattern}"))
-    return {path.stem: f"{__name__}.{path.parent.name}.{path.stem}" for path in found}
+    """The Python modules of all rooms whose file name fits ``pattern``, in the order of the chapters: name by stem.
+
+    Raises:
+        InputError: If two rooms have a file of the same name: one of them would hide the other.
+    """
+    modules: dict[str, str] = {}
+    for path in sorted(_HERE.glob(f"ch[0-9][0-9]/{pattern}")):
+        if path.stem in modules and path.stem != "__init__":
+            first = modules[path.stem].split(".")[-2]
+            raise InputError(f"{path.name} lies in {first} and in {path.parent.name}: rename one of them.")
+        modules[path.stem] = f"{__name__}.{path.parent.name}.{path.stem}"
+    return modules

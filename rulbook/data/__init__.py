@@ -4,34 +4,27 @@
 >>> data = prepare(fleet)  # doctest: +SKIP
 """
 
-from rulbook.data.cmapss import load_cmapss
 from rulbook.data.columns import Columns
-from rulbook.data.demo import demo_fleet
-from rulbook.data.facts import (
-    COLUMNS,
-    DROPPED_SENSORS,
-    HEALTH_CLASSES,
-    HEALTH_THRESHOLDS,
-    MAX_RUL,
-    OPERATING_POINTS,
-    SENSOR_NAMES,
-    SENSORS,
-    SENSORS_14,
-    SETTINGS,
-    SHA256,
-    SUBSETS,
-    WINDOW,
-)
-from rulbook.data.fetch import cache_folder, download_cmapss
-from rulbook.data.fleet import Fleet, engine_runs
-from rulbook.data.horizon import Horizon
-from rulbook.data.labels import cap, health_labels, rul_labels
+from rulbook.data.fetch import cache_folder
+from rulbook.data.fleet import CutRange, Fleet, engine_runs
+from rulbook.data.labels import cap, health_labels, measured_labels, rul_labels
+from rulbook.data.layout import COLUMNS, DROPPED_SENSORS, SENSORS, SENSORS_14, SETTINGS
 from rulbook.data.prepare import Prepared, prepare
 from rulbook.data.preprocess import Preprocessor
+from rulbook.data.sources.cmapss import (
+    OPERATING_POINTS,
+    SENSOR_NAMES,
+    SHA256,
+    SUBSETS,
+    download_cmapss,
+    load_cmapss,
+)
+from rulbook.data.sources.demo import demo_fleet
 from rulbook.data.splits import cut_engines, split_engines
 from rulbook.data.tables import fleet_from_frame, read_table
 from rulbook.data.textfiles import read_frame
 from rulbook.data.windows import Windows, all_windows, last_windows, split_windows_at_random, training_windows
+from rulbook.horizon import HEALTH_CLASSES, HEALTH_THRESHOLDS, MAX_RUL, WINDOW, Horizon, MeasuredHealth
 
 __all__ = [
     "COLUMNS",
@@ -48,8 +41,10 @@ __all__ = [
     "SUBSETS",
     "WINDOW",
     "Columns",
+    "CutRange",
     "Fleet",
     "Horizon",
+    "MeasuredHealth",
     "Prepared",
     "Preprocessor",
     "Windows",
@@ -64,6 +59,7 @@ __all__ = [
     "health_labels",
     "last_windows",
     "load_cmapss",
+    "measured_labels",
     "prepare",
     "read_frame",
     "read_table",

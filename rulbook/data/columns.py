@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from rulbook._check import shown
-from rulbook.data.facts import SENSORS_14, SETTINGS
+from rulbook.data.layout import SENSORS_14, SETTINGS
 from rulbook.errors import InputError
 
 __all__ = ["Columns", "refuse_doubled", "the_column"]
@@ -77,12 +77,12 @@ class Columns:
     @property
     def setting_names(self) -> tuple[str, ...]:
         """What the settings are called inside a fleet: as in the table, but for a clash with ``unit`` and ``cycle``."""
-        return tuple(map(_inside, self.settings))
+        return tuple(map(inside, self.settings))
 
     @property
     def sensor_names(self) -> tuple[str, ...]:
         """What the sensors are called inside a fleet."""
-        return tuple(map(_inside, self.sensors))
+        return tuple(map(inside, self.sensors))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -294,7 +294,8 @@ def lacking(frame: pd.DataFrame, missing: Sequence[str], source: str) -> str:
     return f"{source} lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}: it has {there}.{index}"
 
 
-def _inside(label: Label) -> str:
+def inside(label: Label) -> str:
+    """What a column is called inside a fleet."""
     name = str(label)
     return f"{name}_" if name in ("unit", "cycle") else name
 

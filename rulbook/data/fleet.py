@@ -8,20 +8,49 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rulbook._check import shown
+from rulbook._check import shown, whole
 from rulbook.data.columns import CMAPSS_COLUMNS, Columns, lacking
-from rulbook.data.facts import SENSORS_14, SETTINGS
-from rulbook.data.horizon import Horizon
+from rulbook.data.layout import SENSORS_14, SETTINGS
 from rulbook.errors import InputError
+from rulbook.horizon import Horizon
 
-__all__ = ["EngineRuns", "Fleet", "engine_runs", "require_rows"]
+__all__ = ["CutRange", "EngineRuns", "Fleet", "engine_runs", "require_rows"]
+
+
+@dataclass(frozen=True)
+class CutRange:
+    """Where in their lives engines run to failure may be cut, so that they look like a fleet's test engines.
+
+    Attributes:
+        shortest_rul: Rows that are left after the cut, at least.
+        longest_rul: Rows that are left, at most; None: as many as the life allows.
+        shortest_history: Rows that stay before the cut, if the engine lived that long; None: those of a window.
+
+    Raises:
+        ValueError: If a number is below 1, or the longest is below the shortest.
+    """
+
+    shortest_rul: int = 1
+    longest_rul: int | None = None
+    shortest_history: int | None = None
+
+    def __post_init__(self) -> None:
+        shortest = whole("shortest_rul", self.shortest_rul, 1)
+        if self.longest_rul is not None and whole("longest_rul", self.longest_rul, 1) < shortest:
+            raise InputError(f"longest_rul is {self.longest_rul}: it must be at least shortest_rul, {shortest}.")
+        if self.shortest_history is not None:
+            whole("shortest_history", self.shortest_history, 1)
+
+    def keeping(self, window: int) -> CutRange:
+        """The same range for whoever looks at ``window`` rows: at least so many stay."""
+        return replace(self, shortest_history=max(window, self.shortest_history or window))
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +64,10 @@ class Fleet:
         test_rul: True RUL of each test engine after its last cycle, in the order of ``test``, in cycles.
         settings: The columns that say how the engine was operated.
         sensors: The columns that a model should see.
-        horizon: Window, cap, health thresholds and unit of time that suit these machines.
+        horizon: Window, cap, health thresholds or measured health classes, and unit of time that suit these machines.
         columns: What these columns were called in the user's table, and what was left out of it.
+        n_conditions: Operating conditions; None: as many as are found in the settings.
+        cut: Where engines run to failure may be cut to look like the test engines.
     """
 
     subset: str
@@ -47,15 +78,18 @@ class Fleet:
     sensors: tuple[str, ...] = SENSORS_14
     horizon: Horizon = Horizon()  # noqa: RUF009
     columns: Columns = CMAPSS_COLUMNS
+    n_conditions: int | None = None
+    cut: CutRange = CutRange()
 
     def __post_init__(self) -> None:
         if (self.columns.setting_names, self.columns.sensor_names) != (self.settings, self.sensors):
             object.__setattr__(self, "columns", self.columns.restricted(self.settings, self.sensors))
 
     def __repr__(self) -> str:
+        rows = f"{self.horizon.time_unit}s"
         return (
-            f"Fleet({self.subset}: {self.train['unit'].nunique()} training engines, {len(self.train):,} cycles; "
-            f"{len(self.test_rul)} test engines, {len(self.test):,} cycles)"
+            f"Fleet({self.subset}: {self.train['unit'].nunique()} training engines, {len(self.train):,} {rows}; "
+            f"{len(self.test_rul)} test engines, {len(self.test):,} {rows})"
         )
 
 

@@ -1,4 +1,4 @@
-"""Labels: remaining useful life, the cap, three health classes (sections 14.1 and 11.3)."""
+"""Labels: remaining useful life, the cap, health classes from it or measured (sections 14.1 and 11.3)."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from rulbook._check import above, finite, finite_number, flat, same_length, shown
-from rulbook.data.facts import HEALTH_THRESHOLDS, MAX_RUL
-from rulbook.data.fleet import engine_runs
+from rulbook.data.fleet import engine_runs, where_in
 from rulbook.errors import InputError
+from rulbook.horizon import HEALTH_THRESHOLDS, MAX_RUL, MeasuredHealth
 
-__all__ = ["cap", "health_labels", "rul_labels"]
+__all__ = ["cap", "health_labels", "measured_labels", "rul_labels"]
 
 
 def rul_labels(frame: pd.DataFrame, *, last_rul: ArrayLike = 0) -> NDArray[np.float64]:
@@ -66,7 +66,7 @@ def health_labels(rul: ArrayLike, thresholds: tuple[float, float] = HEALTH_THRES
 
     Args:
         rul: RUL in cycles, capped or not: both give the same classes as long as the cap is above the thresholds.
-        thresholds: (80, 30) means normal for RUL > 80, degrading for 30 < RUL <= 80, critical for RUL <= 30.
+        thresholds: (a, b) means normal for RUL > a, degrading for b < RUL <= a, critical for RUL <= b.
 
     Raises:
         ValueError: If the thresholds do not fall or a value is not finite.
@@ -79,3 +79,55 @@ def health_labels(rul: ArrayLike, thresholds: tuple[float, float] = HEALTH_THRES
         raise InputError(f"thresholds is {thresholds}: the first must be greater than the second.")
     y = flat("rul", rul)
     return (y <= normal).astype(np.int64) + (y <= critical)
+
+
+def measured_labels(frame: pd.DataFrame, health: MeasuredHealth, source: str = "frame") -> NDArray[np.int64]:
+    """The measured health class at every row: its place in ``health.classes``.
+
+    A row without a class has that of the row before it, of the same engine.
+
+    Args:
+        frame: A table of engines, with the column that ``health`` names.
+        health: The column and its classes. It holds their names, or their places from 0.
+        source: What to call the table in a message.
+
+    Returns:
+        Shape (rows,).
+
+    Raises:
+        ValueError: If the column is missing, holds what is no class, or is empty where an engine begins.
+    """
+    if health.column not in frame.columns:
+        raise InputError(f"{source} lacks the column {health.column}, the health class that was measured.")
+    column = frame[health.column]
+    codes = {name: place for place, name in enumerate(health.classes)}
+    found = np.full(len(frame), -1, dtype=np.int64)
+    empty = column.isna().to_numpy()
+    values = column.astype(object).to_numpy()
+    for row in np.flatnonzero(~empty).tolist():
+        value = values[row]
+        place = codes.get(value.strip()) if isinstance(value, str) else _place(value, len(codes))
+        if place is None:
+            raise InputError(
+                f"{source} holds {shown(value)} in column {health.column}, {where_in(frame, row)}: a health class "
+                f"must be one of {', '.join(health.classes)}, or its place from 0."
+            )
+        found[row] = place
+    runs = engine_runs(frame)
+    if empty[runs.first].any():
+        first = int(runs.first[empty[runs.first]][0])
+        raise InputError(
+            f"{source} has no health class in column {health.column}, {where_in(frame, first)}: an engine must have "
+            "one from its first row on."
+        )
+    if empty.any():
+        # The last row with a class at or before each row: it lies in the same engine, since each begins with one.
+        found = found[np.maximum.accumulate(np.where(empty, 0, np.arange(len(frame))))]
+    return found
+
+
+def _place(value: object, classes: int) -> int | None:
+    """A number as the place of a class; None if it is none."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return None
+    return int(value) if 0 <= value < classes and value == int(value) else None

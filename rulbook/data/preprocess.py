@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from rulbook._check import one_of, shown, whole
 from rulbook._needs import needed
 from rulbook.data.conditions import Found, find_conditions
-from rulbook.data.facts import SENSORS_14, SETTINGS
 from rulbook.data.fleet import require_columns, require_rows, where_in
+from rulbook.data.layout import SENSORS_14, SETTINGS
 from rulbook.errors import InputError
 
 __all__ = ["Preprocessor"]

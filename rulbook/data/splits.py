@@ -9,20 +9,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from rulbook._check import finite_number, shown, whole
-from rulbook.data.facts import MAX_RUL, WINDOW
-from rulbook.data.fleet import engine_runs
-from rulbook.data.horizon import Horizon
+from rulbook.data.fleet import CutRange, engine_runs
 from rulbook.errors import InputError
 
-__all__ = ["cut_engines", "longest_cut", "split_engines"]
-
-# NASA's test engines of FD001 end with up to 145 cycles left, beside a cap of 125.
-_LONGEST_BESIDE_CAP = 145 / MAX_RUL
-
-
-def longest_cut(horizon: Horizon) -> int:
-    """The longest RUL at which engines are cut to be test engines: beyond the cap as far as NASA's are, in cycles."""
-    return max(1, round(_LONGEST_BESIDE_CAP * horizon.max_rul))
+__all__ = ["cut_engines", "split_engines"]
 
 
 def split_engines(units: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -56,37 +46,39 @@ def split_engines(units: ArrayLike, *, fraction: float = 0.2, seed: int = 0) -> 
 
 
 def cut_engines(
-    frame: pd.DataFrame, *, seed: int, cuts: int = 5, shortest: int | None = None, longest_rul: int | None = None
+    frame: pd.DataFrame,
+    within: CutRange = CutRange(),  # noqa: B008
+    *,
+    seed: int,
+    cuts: int = 5,
 ) -> tuple[pd.DataFrame, NDArray[np.float64]]:
-    """Cut engines run to failure at random points of their life, so that they look like NASA's test engines.
+    """Cut engines run to failure at random points of their life, so that they look like test engines.
 
-    The RUL at each cut is drawn evenly from 1 to ``longest_rul`` cycles, as far as ``shortest`` cycles stay to be seen;
-    NASA's test engines of FD001 end with 7 to 145 cycles left. An engine too short for that loses its last cycle.
+    The RUL at each cut is drawn evenly from the range, as far as the history that must stay allows; an engine too short
+    for that loses as little as it can, one cycle at least.
 
     Args:
         frame: Engines run to failure; the last cycle of each has RUL 0.
+        within: Where they may be cut: a fleet's own range, ``fleet.cut``.
         seed: Decides where.
         cuts: Cuts of each engine. Each becomes an engine of its own.
-        shortest: Cycles that stay before a cut, if the engine lived that long; None: C-MAPSS's window.
-        longest_rul: Longest RUL at a cut, in cycles; None: as in NASA's test set.
 
     Returns:
         A table like ``frame`` in which ``unit`` counts the cuts from 1, and ``source_unit`` names the engine that was
         cut; and the RUL after each cut, in cycles.
 
     Raises:
-        ValueError: If an argument is below 1.
+        ValueError: If ``cuts`` is below 1.
     """
     whole("cuts", cuts, 1)
-    shortest = whole("shortest", WINDOW if shortest is None else shortest, 1)
-    longest_rul = whole("longest_rul", longest_cut(Horizon()) if longest_rul is None else longest_rul, 1)
     runs = engine_runs(frame)
     rng = np.random.default_rng(whole("seed", seed, 0))
     if len(frame) == 0:
         return frame.assign(source_unit=frame["unit"]), np.zeros(0)
     source = np.repeat(np.arange(len(runs.units)), cuts)
-    longest = np.clip(runs.length[source] - shortest, 1, longest_rul)
-    left = np.minimum(rng.integers(1, longest, endpoint=True), runs.length[source] - 1)
+    longest = np.clip(runs.length[source] - (within.shortest_history or 1), 1, within.longest_rul)
+    shortest = np.minimum(within.shortest_rul, longest)
+    left = np.minimum(rng.integers(shortest, longest, endpoint=True), runs.length[source] - 1)
     kept = runs.length[source] - left
     rows = np.concatenate([np.arange(first, first + n) for first, n in zip(runs.first[source], kept, strict=True)])
     cut = frame.iloc[rows].reset_index(drop=True)

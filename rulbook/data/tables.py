@@ -15,18 +15,23 @@ from numpy.typing import NDArray
 
 from rulbook._check import finite_number, shown
 from rulbook.data.answers import by_contents, by_name
-from rulbook.data.columns import Columns, Label, choose, lacking, meaning, refuse_doubled, settings_among
-from rulbook.data.facts import SENSORS_14, SETTINGS
-from rulbook.data.fleet import Fleet, engine_runs, holds_numbers, is_number, require_rows, where_in
-from rulbook.data.horizon import Horizon
-from rulbook.data.splits import cut_engines, longest_cut, split_engines
+from rulbook.data.columns import Columns, Label, choose, inside, lacking, meaning, refuse_doubled, settings_among
+from rulbook.data.fleet import CutRange, Fleet, engine_runs, holds_numbers, is_number, require_rows, where_in
+from rulbook.data.labels import measured_labels
+from rulbook.data.layout import SENSORS_14, SETTINGS
+from rulbook.data.splits import cut_engines, split_engines
 from rulbook.data.textfiles import raw_table, read_cmapss_text, rul_vector
 from rulbook.errors import InputError
+from rulbook.horizon import MAX_RUL, Horizon, MeasuredHealth
 
 __all__ = ["fleet_from_frame", "in_order", "read_cmapss_text", "read_table", "rul_vector"]
 
 
 _ROWS_NO_CHANCE = 5
+# More different values than this are a measurement and no class.
+_MOST_CLASSES = 20
+# Lives so many times the cap are those of other machines: C-MAPSS's median is 1.6 times its cap.
+_LONG_LIFE = 4
 
 
 def read_table(path: str | Path, *, columns: Sequence[str] | Columns = (*SETTINGS, *SENSORS_14)) -> pd.DataFrame:
@@ -77,6 +82,9 @@ def fleet_from_frame(
     max_rul: float | None = None,
     thresholds: tuple[float, float] | None = None,
     time_unit: str | None = None,
+    health: MeasuredHealth | Label | None = None,
+    n_conditions: int | None = None,
+    cut: CutRange | None = None,
 ) -> Fleet:
     """A fleet from a table of your own, one row per engine and cycle.
 
@@ -98,19 +106,26 @@ def fleet_from_frame(
             test engines.
         seed: Decides which engines, and where they are cut.
         name: What to call the fleet.
-        horizon: Window, cap, health thresholds and unit of time that suit these machines. The next four change parts.
+        horizon: Window, cap, health classes and unit of time that suit these machines. The next five change parts.
         window: Cycles that a model sees at once.
         max_rul: Cap on labels and predictions, in cycles.
         thresholds: Of the health classes, in cycles, the larger first.
         time_unit: What one row counts, such as ``"charge"``.
+        health: A column with a health class that was measured, and its classes from the healthiest on, in place of
+            thresholds. The column alone: its classes are taken in the order of their numbers or categories, or, names,
+            of how much life is left in them, and a warning says so.
+        n_conditions: Operating conditions. None: as many as are found in the settings.
+        cut: Where engines may be cut to be test engines. None: with 1 cycle left up to as many as the cap, or, where
+            no cap is given, anywhere from the first whole window on.
 
     Raises:
         ValueError: If a column is missing or may be two things, a value is no finite number, text stands where numbers
-            must be, a cycle occurs twice or is below 1, or ``test`` and ``test_rul`` do not fit.
+            must be, a cycle occurs twice or is below 1, a health class is missing or unknown, or ``test`` and
+            ``test_rul`` do not fit.
 
     Warns:
-        UserWarning: If something was guessed or left out, a listed sensor gives the answer away, or the rows of a test
-            engine are in ``frame`` too.
+        UserWarning: If something was guessed or left out, a listed sensor gives the answer away, the rows of a test
+            engine are in ``frame`` too, or these machines live far longer than those that the cap was made for.
     """
     for argument, table in (("frame", frame), ("test", test)):
         if table is not None and not isinstance(table, pd.DataFrame):
@@ -119,18 +134,92 @@ def fleet_from_frame(
         raise InputError("test and test_rul belong together: give both or neither.")
     own = (horizon or Horizon()).with_(window=window, max_rul=max_rul, thresholds=thresholds)
     own = own if time_unit is None else replace(own, time_unit=time_unit)
-    columns, odd = _take_columns(frame, unit, cycle, settings, sensors, name)
+    measured = own.health if health is None else health
+    if thresholds is not None and health is not None:
+        raise InputError(f"thresholds is {shown(thresholds)} and health is {shown(health)}: give one of them.")
+    columns, odd = _take_columns(frame, unit, cycle, settings, sensors, name, _health_column(measured, frame))
+    if measured is not None:
+        measured, said = _classes(frame, columns, measured, name)
+        odd = "\n".join(filter(None, (odd, said)))
+        own = replace(own, thresholds=None, health=replace(measured, column=inside(measured.column)))
 
-    train, _ = _tidy(frame, columns, "frame")
+    train, _ = _tidy(frame, columns, "frame", measured)
+    told = horizon is not None or max_rul is not None
+    if cut is None:
+        cut = CutRange(longest_rul=max(1, round(own.max_rul))) if told else CutRange()
+    if not told:
+        odd = "\n".join(filter(None, (odd, _long_lives(train, own, name))))
     if test is not None:
-        own_test, rises = _tidy(test, columns, "test")
+        own_test, rises = _tidy(test, columns, "test", measured)
         own_rul = _test_rul(test_rul, engine_runs(own_test).units, rises, columns.unit)
         odd = "\n".join(filter(None, (odd, _told_twice(train, own_test, name))))
     else:
-        train, own_test, own_rul = _held_out(train, test_fraction, seed, own)
+        train, own_test, own_rul = _held_out(train, test_fraction, seed, cut.keeping(own.window))
     if odd:
         warnings.warn(odd, stacklevel=2)
-    return Fleet(name, train, own_test, own_rul, columns.setting_names, columns.sensor_names, own, columns)
+    roles = (columns.setting_names, columns.sensor_names)
+    return Fleet(name, train, own_test, own_rul, *roles, own, columns, n_conditions, cut)
+
+
+def _health_column(health: MeasuredHealth | Label | None, frame: pd.DataFrame) -> Label | None:
+    """The column of the user's table that holds the measured health class."""
+    if health is None:
+        return None
+    wanted = health.column if isinstance(health, MeasuredHealth) else health
+    if isinstance(wanted, bool) or not isinstance(wanted, (str, int)):
+        raise InputError(f"health is {shown(health)}: it must be a column, or a MeasuredHealth.")
+    found = next((column for column in frame.columns if str(column) == str(wanted)), None)
+    if found is None:
+        raise InputError(lacking(frame, [str(wanted)], "frame"))
+    return _plain_label(found)
+
+
+def _classes(
+    frame: pd.DataFrame, columns: Columns, health: MeasuredHealth | Label, name: str
+) -> tuple[MeasuredHealth, str]:
+    """The column and its classes, and what there is to say where the classes were told from the table."""
+    if isinstance(health, MeasuredHealth):
+        return health, ""
+    values = frame[_health_column(health, frame)]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        found = values.cat.categories.tolist()
+    else:
+        found = values.dropna().unique().tolist()
+        if all(isinstance(value, str) for value in found):
+            # The life that is left in a class, on average: the healthiest has most.
+            table = columns.rename(frame)
+            left = table.groupby("unit")["cycle"].transform("max") - table["cycle"]
+            found = left.groupby(values.to_numpy()).mean().sort_values(ascending=False, kind="stable").index.tolist()
+        else:
+            whole = all(is_number(value) and value == round(value) for value in found)
+            found = sorted(int(value) for value in found) if whole else found
+    if not 2 <= len(found) <= _MOST_CLASSES:
+        raise InputError(
+            f"frame has {len(found)} different values in column {health}: a health class has from 2 to {_MOST_CLASSES}."
+        )
+    if not all(isinstance(value, str) for value in found) and found != list(range(len(found))):
+        raise InputError(
+            f"frame holds {', '.join(map(shown, found[:5]))} in column {health}: a health class is a name, or a number "
+            "counted from 0."
+        )
+    classes = tuple(str(value).strip() for value in found)
+    return MeasuredHealth(str(health), classes), (
+        f"{name}: the health classes in column {health} are, from the healthiest on, {', '.join(classes)}. Give "
+        "health=MeasuredHealth(column, classes) to have it otherwise."
+    )
+
+
+def _long_lives(train: pd.DataFrame, horizon: Horizon, name: str) -> str:
+    """What there is to say of machines that live far longer than the engines whose cap is taken for them."""
+    lives = engine_runs(train).length
+    if np.median(lives) <= _LONG_LIFE * MAX_RUL:
+        return ""
+    limits = "" if horizon.thresholds is None else " and health thresholds of {:g} and {:g}".format(*horizon.thresholds)
+    return (
+        f"{name}: engines live up to {lives.max()} {horizon.time_unit}s, {np.median(lives):g} by the median. A window "
+        f"of {horizon.window}, a cap of {horizon.max_rul:g}{limits} suit C-MAPSS, whose engines live about 200: give "
+        "window=, max_rul=, thresholds= that suit these."
+    )
 
 
 def _told_twice(train: pd.DataFrame, test: pd.DataFrame, name: str) -> str:
@@ -157,7 +246,7 @@ def _told_twice(train: pd.DataFrame, test: pd.DataFrame, name: str) -> str:
 
 
 def _held_out(
-    train: pd.DataFrame, fraction: float, seed: int, horizon: Horizon
+    train: pd.DataFrame, fraction: float, seed: int, within: CutRange
 ) -> tuple[pd.DataFrame, pd.DataFrame, NDArray[np.float64]]:
     """The engines that stay, those that are held out and cut, and how long these had left."""
     share = finite_number("test_fraction", fraction)
@@ -172,13 +261,7 @@ def _held_out(
             "Give test and test_rul, or test_fraction=0 for no test engines."
         )
     kept, held_out = split_engines(train["unit"], fraction=share, seed=seed)
-    cut, rul = cut_engines(
-        train[train["unit"].isin(held_out)],
-        seed=seed,
-        cuts=1,
-        shortest=horizon.window,
-        longest_rul=longest_cut(horizon),
-    )
+    cut, rul = cut_engines(train[train["unit"].isin(held_out)], within, seed=seed, cuts=1)
     cut = cut.drop(columns="unit").rename(columns={"source_unit": "unit"})[list(train.columns)]
     return train[train["unit"].isin(kept)].reset_index(drop=True), cut, rul
 
@@ -190,6 +273,7 @@ def _take_columns(
     settings: Sequence[Label] | None,
     sensors: Sequence[Label] | None,
     name: str,
+    health: Label | None,
 ) -> tuple[Columns, str]:
     """What each column is, and what there is to say about it."""
     refuse_doubled(frame, "frame")
@@ -210,7 +294,9 @@ def _take_columns(
         raise InputError("frame is empty: at least one cycle of one engine is needed.")
     if "unit" in guessed and len(frame) > 1 and frame[roles["unit"]].is_unique:
         raise InputError(f"frame has another {roles['unit']} in every row: give unit=, the column of the engines.")
-    taken = list(roles.values())
+    taken = [*roles.values(), *(() if health is None else (health,))]
+    if health in roles.values():
+        raise InputError(f"health names {health}, which is used already: a column can be one thing only.")
     if settings is None:
         chosen_settings = settings_among(frame, taken)
         guessed += ["settings"] if any(meaning(one) != one for one in chosen_settings) else []
@@ -348,16 +434,28 @@ def _plain_label(label: Any) -> Label:
     return int(label) if isinstance(label, np.integer) else label
 
 
-def _tidy(table: pd.DataFrame, columns: Columns, source: str) -> tuple[pd.DataFrame, bool]:
-    """The table under a fleet's names, in order; and whether the order of its engines leaves no doubt."""
+def _tidy(
+    table: pd.DataFrame, columns: Columns, source: str, health: MeasuredHealth | None
+) -> tuple[pd.DataFrame, bool]:
+    """The table under a fleet's names, in order; and whether the order of its engines leaves no doubt.
+
+    Measured health classes stand in it as their places.
+    """
     kept = columns.rename(table, source)
+    if health is not None:
+        column = _health_column(health, table)
+        kept[inside(health.column)] = table[column].to_numpy()
     require_rows(kept, (*columns.setting_names, *columns.sensor_names), source)
     units = kept["unit"].to_numpy()
     appearing = kept["unit"].unique()
     together = int((units[1:] != units[:-1]).sum()) + 1 == len(appearing)
     # Mixed rows have an order if the numbers of their engines rise; of names nobody knows how their owner sorts them.
     rises = pd.api.types.is_numeric_dtype(kept["unit"]) and pd.Index(appearing).is_monotonic_increasing
-    return in_order(kept, source), together or rises
+    ordered = in_order(kept, source)
+    if health is not None:
+        inner = replace(health, column=inside(health.column))
+        ordered[inner.column] = measured_labels(ordered, inner, source)
+    return ordered, together or rises
 
 
 def in_order(frame: pd.DataFrame, source: str) -> pd.DataFrame:

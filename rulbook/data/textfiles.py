@@ -20,8 +20,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rulbook._check import existing_file, shown
-from rulbook.data.facts import COLUMNS
 from rulbook.data.fleet import is_number, require_rows
+from rulbook.data.layout import COLUMNS
 from rulbook.errors import InputError
 
 __all__ = ["RawTable", "cmapss_text", "raw_table", "read_cmapss_text", "read_frame", "rul_vector"]

@@ -1,7 +1,7 @@
 """Windows without copies: one table of rows and the index at which each window starts (section 14.4).
 
-Two windows that follow each other share all cycles but one. Storing every window costs 30 times the memory of the rows;
-storing the rows and one index per window costs the rows. A batch is cut out when it is needed:
+Two windows that follow each other share all cycles but one. Storing every window costs the memory of the rows once for
+each cycle of a window; storing the rows and one index per window costs the rows. A batch is cut out when it is needed:
 ``rows[starts[:, None] + arange(window)]``.
 """
 
@@ -19,9 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from rulbook._check import above, same_length, whole, within
 from rulbook._needs import needed
-from rulbook.data.facts import HEALTH_THRESHOLDS, MAX_RUL, WINDOW
 from rulbook.data.fleet import EngineRuns, engine_runs
-from rulbook.data.labels import health_labels, rul_labels
+from rulbook.data.labels import health_labels, measured_labels, rul_labels
+from rulbook.horizon import HEALTH_THRESHOLDS, MAX_RUL, WINDOW, MeasuredHealth
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +41,8 @@ class Windows:
         cycle: The last cycle of each window, shape (n,).
         true_rul: RUL after that cycle, not capped, shape (n,), in cycles; NaN where it is not known.
         max_rul: The cap on the labels, in cycles; None leaves them as they are.
-        thresholds: Of the health classes, in cycles.
+        thresholds: Of the health classes, in cycles; None where they are measured or not known.
+        measured: The measured health class of each window, shape (n,); None where the thresholds make the classes.
     """
 
     rows: Float32[np.ndarray, "rows features"]
@@ -51,7 +52,8 @@ class Windows:
     cycle: NDArray[np.int64]
     true_rul: NDArray[np.float64]
     max_rul: float | None = MAX_RUL
-    thresholds: tuple[float, float] = HEALTH_THRESHOLDS
+    thresholds: tuple[float, float] | None = HEALTH_THRESHOLDS
+    measured: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -67,7 +69,11 @@ class Windows:
 
     @cached_property
     def health(self) -> NDArray[np.int64]:
-        """The health class of each window by ``thresholds``, shape (n,); -1 where the RUL is not known."""
+        """The health class of each window, measured or by ``thresholds``, shape (n,); -1 where it is not known."""
+        if self.measured is not None:
+            return self.measured
+        if self.thresholds is None:
+            return np.full(len(self), -1, dtype=np.int64)
         known = np.isfinite(self.true_rul)
         labels = np.full(len(self), -1, dtype=np.int64)
         labels[known] = health_labels(self.true_rul[known], self.thresholds)
@@ -114,7 +120,8 @@ class Windows:
     def take(self, indices: ArrayLike) -> Windows:
         """The windows at ``indices`` (numbers, or a mask), on the same rows."""
         index = _index(indices)
-        kept = {name: getattr(self, name)[index] for name in ("starts", "unit", "cycle", "true_rul")}
+        per_window = ("starts", "unit", "cycle", "true_rul", *(() if self.measured is None else ("measured",)))
+        kept = {name: getattr(self, name)[index] for name in per_window}
         return replace(self, **kept)
 
     def of_engines(self, units: ArrayLike) -> Windows:
@@ -130,9 +137,10 @@ class Windows:
         with needed():
             import torch
 
+            from rulbook.data.tensors import TensorWindows
+
         index = np.arange(len(self)) if indices is None else _index(indices)
-        rul = torch.from_numpy(self.rul[index].astype(np.float32))
-        return torch.from_numpy(self.gather(index)), rul, torch.from_numpy(self.health[index])
+        return TensorWindows.of(self).batch(torch.as_tensor(index if index.dtype == bool else index.astype(np.int64)))
 
 
 def all_windows(
@@ -142,7 +150,8 @@ def all_windows(
     last_rul: ArrayLike | None,
     window: int = WINDOW,
     max_rul: float | None = MAX_RUL,
-    thresholds: tuple[float, float] = HEALTH_THRESHOLDS,
+    thresholds: tuple[float, float] | None = HEALTH_THRESHOLDS,
+    health: MeasuredHealth | None = None,
 ) -> Windows:
     """Every window of every engine.
 
@@ -155,10 +164,12 @@ def all_windows(
         last_rul: RUL after each engine's last row, as in :func:`rul_labels`; None if it is not known.
         window: Cycles per window.
         max_rul: The cap on the labels, in cycles; None leaves them as they are.
-        thresholds: Of the health classes, in cycles.
+        thresholds: Of the health classes, in cycles; None where they are measured.
+        health: The column of ``frame`` with the measured health class, read in the last row of each window. Needs no
+            thresholds.
 
     Raises:
-        ValueError: If features and frame disagree in length, or an argument is out of range.
+        ValueError: If features and frame disagree in length, an argument is out of range, or a health class is missing.
     """
     same_length("features", features, "frame", frame)
     window = whole("window", window, 1)
@@ -172,7 +183,9 @@ def all_windows(
     # A window is labelled by its last row; that row of the table, since the filled-up rows have no label of their own.
     last = np.repeat(runs.last - per_engine + 1, per_engine) + position
     unit, cycle = frame["unit"].to_numpy(), frame["cycle"].to_numpy(dtype=np.int64)
-    return Windows(rows, starts, window, unit[last], cycle[last], rul[last], cap, thresholds)
+    measured = None if health is None else measured_labels(frame, health)[last]
+    known = thresholds if health is None else None
+    return Windows(rows, starts, window, unit[last], cycle[last], rul[last], cap, known, measured)
 
 
 def training_windows(
@@ -182,10 +195,12 @@ def training_windows(
     window: int = WINDOW,
     max_rul: float | None = MAX_RUL,
     last_rul: float = 0,
-    thresholds: tuple[float, float] = HEALTH_THRESHOLDS,
+    thresholds: tuple[float, float] | None = HEALTH_THRESHOLDS,
+    health: MeasuredHealth | None = None,
 ) -> Windows:
     """Every window of engines run to failure: :func:`all_windows` with the same RUL at each engine's last cycle."""
-    return all_windows(features, frame, last_rul=last_rul, window=window, max_rul=max_rul, thresholds=thresholds)
+    told: dict[str, Any] = {"window": window, "max_rul": max_rul, "thresholds": thresholds, "health": health}
+    return all_windows(features, frame, last_rul=last_rul, **told)
 
 
 def last_windows(
@@ -195,13 +210,15 @@ def last_windows(
     last_rul: ArrayLike | None,
     window: int = WINDOW,
     max_rul: float | None = MAX_RUL,
-    thresholds: tuple[float, float] = HEALTH_THRESHOLDS,
+    thresholds: tuple[float, float] | None = HEALTH_THRESHOLDS,
+    health: MeasuredHealth | None = None,
 ) -> Windows:
     """The last window of each engine, in order of appearance: one prediction per engine, as NASA scores it.
 
     Arguments and filling up of short engines as in :func:`all_windows`.
     """
-    windows = all_windows(features, frame, last_rul=last_rul, window=window, max_rul=max_rul, thresholds=thresholds)
+    told: dict[str, Any] = {"window": window, "max_rul": max_rul, "thresholds": thresholds, "health": health}
+    windows = all_windows(features, frame, last_rul=last_rul, **told)
     return windows.take(last_of_each(windows))
 
 
@@ -217,7 +234,7 @@ def last_of_each(windows: Windows) -> NDArray[np.int64]:
 def split_windows_at_random(windows: Windows, *, fraction: float = 0.2, seed: int = 0) -> tuple[Windows, Windows]:
     """Split windows, not engines. **This leaks**; it is here to show by how much.
 
-    Neighbouring windows share 29 of 30 cycles, so a held-out window has a twin among the training windows, one cycle
+    Neighbouring windows share all cycles but one, so a held-out window has a twin among the training windows, one cycle
     away. A model is rewarded for remembering engines, and its error on the held-out part says little about a new one.
 
     Returns:

@@ -7,7 +7,7 @@ say nothing about other engines.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,7 @@ from numpy.typing import ArrayLike
 from rulbook._check import finite, flat, not_empty, one_of, same_length, whole, within
 from rulbook._needs import needed
 from rulbook.errors import InputError
-from rulbook.runs.record import read_record
-from rulbook.course.results import read_table, results_folder
+from rulbook.runs.record import Record, read_records
 
 __all__ = [
     "Comparison",
@@ -29,86 +28,24 @@ __all__ = [
     "compare",
     "holm",
     "paired_differences",
-    "read_benchmark",
-    "record_row",
     "smallest_wilcoxon_p",
     "wilcoxon_p",
 ]
 
-_SCORES = ("rmse", "nasa_score", "health_accuracy", "health_macro_f1")
 
+def collect(runs: str | Path | Iterable[Record]) -> pd.DataFrame:
+    """A table of many runs, one row each, sorted by what was run.
 
-def record_row(record: dict[str, Any]) -> dict[str, Any]:
-    """One ``record.json`` as one flat row: what was run, what it scored under each protocol, what its gradients did."""
-    config, other, gradients = record["config"], record["other_protocols"], record["gradients"] or {}
-    best = other["best_test_epoch"]
-    ratio, cosine = (gradients.get(name, {}) for name in ("norm_ratio", "cosine"))
-    return {
-        "dataset": record["data"]["subset"],
-        "method": config["method"],
-        "preset": config["preset"],
-        "split": record["data"]["split"],
-        "seed": config["seed"],
-        "epochs": record["epochs"],
-        "selected_epoch": record["selected_epoch"],
-        **{
-            f"{part}_{name}": _rounded(record[part].get(name, np.nan))
-            for part in ("validation", "test")
-            for name in _SCORES
-        },
-        **{
-            f"{part}_{name}": _rounded(other[part][name])
-            for part in ("uncapped", "all_windows")
-            for name in ("rmse", "nasa_score", "health_macro_f1")
-        },
-        "best_test_epoch": best["epoch"],
-        **{f"best_test_{name}": _rounded(best[name]) for name in ("rmse", "nasa_score", "health_macro_f1")},
-        **{f"norm_ratio_{name}": _rounded(ratio[name]) for name in ("q1", "median", "q3") if ratio},
-        **{f"cosine_{name}": _rounded(cosine[name]) for name in ("q1", "median", "q3") if cosine},
-        "weight_rul": _rounded(record["last_task_weights"][0]),
-        "weight_health": _rounded(record["last_task_weights"][1]),
-        "training_seconds": record["training_seconds"],
-        "windows_per_second": record["windows_per_second"],
-        "config_hash": record["config_hash"],
-        "torch": record["versions"]["torch"],
-        "device": record["machine"]["device"],
-        "threads": record["machine"]["threads"],
-        "date": record["date"],
-    }
-
-
-def collect(folder: str | Path) -> pd.DataFrame:
-    """A table of all records below ``folder``, sorted by what was run.
+    Args:
+        runs: Their records, or the folder that holds a folder for each of them, as ``--out`` of a sweep.
 
     Raises:
         ValueError: If there is no record, or one is damaged.
     """
-    files = sorted(Path(folder).glob("*/record.json"))
-    if not files:
-        raise InputError(f"folder {str(folder)!r} holds no */record.json: name the --out folder of a sweep.")
-    rows = [record_row(read_record(file)) for file in files]
+    records = read_records(runs) if isinstance(runs, (str, Path)) else list(runs)
+    not_empty("runs", records)
     order = ["preset", "split", "dataset", "method", "seed"]
-    return pd.DataFrame(rows).sort_values(order, ignore_index=True)
-
-
-def read_benchmark(name: str = "benchmark", *, preset: str = "compact", split: str = "engines") -> pd.DataFrame:
-    """The committed benchmark, one row per run.
-
-    Args:
-        name: ``book/results/<name>.csv``.
-        preset: Runs of this network only.
-        split: ``"engines"``, or ``"windows"`` for the runs that leak.
-    """
-    table = read_table(name)
-    chosen = (table["preset"] == preset) & (table["split"] == split)
-    return table[chosen].reset_index(drop=True)
-
-
-def planned_runs() -> int:
-    """How many runs ``book/results/benchmark.toml`` plans."""
-    from rulbook.runs.sweep import read_sweep
-
-    return len(read_sweep(results_folder() / "benchmark.toml"))
+    return pd.DataFrame([record.to_row() for record in records]).sort_values(order, ignore_index=True)
 
 
 def paired_differences(
@@ -117,7 +54,7 @@ def paired_differences(
     r"""``method`` minus ``reference`` for every data set and seed that both have; negative: ``method`` is lower.
 
     Args:
-        table: From :func:`read_benchmark`.
+        table: From :func:`collect`, or a file that it was written to.
         method: A name in its column ``method``.
         reference: Another.
         measure: A column of numbers.
@@ -263,8 +200,3 @@ def holm(p_values: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
     corrected = np.empty_like(p)
     corrected[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
     return corrected
-
-
-def _rounded(value: float) -> float:
-    """Five significant digits: more than any spread between seeds can use, and the same on every machine that reads."""
-    return float(f"{value:.5g}")

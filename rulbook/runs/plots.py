@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,15 +11,17 @@ import pandas as pd
 
 from rulbook._check import not_empty
 from rulbook._needs import needed
+from rulbook.errors import InputError
+from rulbook.files import write_atomically
 from rulbook.metrics import rmse
 from rulbook.palette import ACCENT, METHOD_COLORS, OTHERS, use_book_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from rulbook.evaluation import Evaluation
+    from rulbook.inference import Evaluation
 
-__all__ = ["learning_curves", "predicted_against_true"]
+__all__ = ["learning_curves", "predicted_against_true", "save_figure"]
 
 
 def learning_curves(history: pd.DataFrame, *, title: str = "", time_unit: str = "cycle") -> Figure:
@@ -95,3 +99,26 @@ def predicted_against_true(evaluation: Evaluation, *, title: str = "", time_unit
     )
     axes.legend(loc="upper left")
     return figure
+
+
+def save_figure(figure: Any, path: str | Path) -> None:
+    """Write a figure to ``path``, as its ending says or as PNG if it has none, and let go of it.
+
+    Raises:
+        ValueError: If the ending names no kind of picture.
+    """
+    with needed():
+        import matplotlib.pyplot as plt
+
+    try:
+        kinds = figure.canvas.get_supported_filetypes()
+        kind = Path(path).suffix.removeprefix(".").lower() or "png"
+        if kind not in kinds:
+            raise InputError(
+                f"picture {str(path)!r} ends in .{kind}: it must end in one of {', '.join(sorted(kinds))}."
+            )
+        content = io.BytesIO()
+        figure.savefig(content, format=kind)
+        write_atomically(path, content.getvalue())
+    finally:
+        plt.close(figure)

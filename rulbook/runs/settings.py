@@ -31,7 +31,7 @@ class Setting:
     """One field of a settings class.
 
     Attributes:
-        name: The field.
+        name: The field, or what its metadata call it as a setting.
         kind: ``str``, ``bool``, ``int`` or ``float``.
         default: None where there is none.
         choices: The values it can take, where its type lists them.
@@ -104,14 +104,15 @@ def _setting(field: Field[Any], hint: Any, told: str) -> Setting:
     if get_origin(hint) in (Union, types.UnionType):
         inner = [part for part in get_args(hint) if part is not type(None)]
         optional = len(inner) < len(get_args(hint))
-        hint = inner[0] if len(inner) == 1 else hint
+        # What may be an object too is in a text its name.
+        hint = str if str in inner else inner[0] if len(inner) == 1 else hint
     choices: tuple[str, ...] = ()
     if get_origin(hint) is Literal:
         choices = tuple(map(str, get_args(hint)))
         hint = str
     if hint not in _WANTED:
         raise TypeError(f"{field.name} is of type {hint}: settings are texts, numbers, or true or false.")
-    return Setting(field.name, hint, default, choices, optional, told)
+    return Setting(field.metadata.get("setting", field.name), hint, default, choices, optional, told)
 
 
 def _attributes(doc: str) -> Iterator[tuple[str, str]]:

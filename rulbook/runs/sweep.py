@@ -25,6 +25,8 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
+import sys
 import threading
 import time
 import tomllib
@@ -33,7 +35,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import product
 from multiprocessing import active_children, get_context
 from pathlib import Path
@@ -41,18 +43,18 @@ from typing import Any, TypeVar
 
 from tqdm.auto import tqdm
 
-from rulbook import _worker
 from rulbook._check import existing_file, one_of, shown, whole
+from rulbook.data import sources
 from rulbook.errors import InputError
 from rulbook.files import one_line, sentence_of
-from rulbook.runs.record import RecordError, read_record
-from rulbook.training.run_folder import RunFolder, RunInUseError, held
+from rulbook.runs import _worker
+from rulbook.runs.record import Record, RecordError, read_record
 from rulbook.runs.settings import Setting, settings_of
 from rulbook.training import TrainingConfig
+from rulbook.training.run_folder import RunFolder, RunInUseError, held
 
 __all__ = ["PlannedRun", "SweepError", "plan", "read_sweep", "run_sweep"]
 
-_DATASETS = ("demo", "FD001", "FD002", "FD003", "FD004")
 _SPLITS = ("engines", "windows")
 # One thread each: networks this small gain nothing from a second. And glibc gives each large block of memory back to
 # the system, to ask for it again in the next step: if it keeps them, a step is faster (benchmarks/step_memory.py).
@@ -98,7 +100,7 @@ class PlannedRun:
     @property
     def name(self) -> str:
         """The name of the run's folder."""
-        name = f"{self.dataset}-{self.config.method}-{self.config.preset}-{self.config.seed}"
+        name = f"{self.dataset}-{self.config.method_name}-{self.config.preset}-{self.config.seed}"
         return name if self.split == "engines" else f"{name}-{self.split}"
 
 
@@ -167,12 +169,12 @@ def _multiplied(grid: dict[str, Any]) -> Iterator[PlannedRun]:
     axes = {name: [read[name](value) for value in values] for name, values in axes.items()}
     common = {name: settings[name].read(value) for name, value in grid.items()}
     for dataset, method, preset, split, seed in product(*axes.values()):
-        yield PlannedRun(dataset, TrainingConfig(method=method, preset=preset, seed=seed, **common), split)
+        yield PlannedRun(dataset, TrainingConfig(method, preset, seed=seed, **common), split)
 
 
 def _reader(axis: str, settings: dict[str, Setting]) -> Callable[[Any], Any]:
     """How an entry of an axis is read: one of the names that are known, or as the setting of that name has it."""
-    known = {"datasets": _DATASETS, "splits": _SPLITS}.get(axis)
+    known = {"datasets": sources.names(), "splits": _SPLITS}.get(axis)
     if known is not None:
         return lambda value: one_of(axis, value, known)
     setting = settings[_AXES[axis]]
@@ -188,7 +190,7 @@ def run_sweep(
     workers: int = 2,
     executor: Executor | None = None,
     progress: bool = True,
-) -> list[dict[str, Any]]:
+) -> list[Record]:
     """Do every run that has no record yet, and return all records in the order of ``runs``.
 
     Args:
@@ -202,7 +204,8 @@ def run_sweep(
         progress: Show a progress bar over the runs, with the epochs of those under way.
 
     Raises:
-        ValueError: If a finished run in ``folder`` had other settings than the one planned under its name.
+        ValueError: If a finished run in ``folder`` had other settings than the one planned under its name, or a method
+            of your own cannot be sent to a worker process.
         SweepError: After all other runs are finished, if some ended with an error or have a record that is damaged.
 
     Warns:
@@ -217,12 +220,15 @@ def run_sweep(
                 open_runs.append(run)
         except RecordError as damaged:
             errors[run.name] = damaged
+    if executor is None:
+        for run in open_runs:
+            _require_sendable(run)
     done = len(runs) - len(open_runs)
     pool = nullcontext(executor) if executor else _processes(whole("workers", workers, 1))
     bar = tqdm(total=len(runs), initial=done, desc="sweep", unit="run", disable=not progress)
     with pool as submit_to, bar:
 
-        def submit(run: PlannedRun) -> Future[dict[str, Any]]:
+        def submit(run: PlannedRun) -> Future[Record]:
             return submit_to.submit(_work, run, str(folder.absolute()), root, verify)
 
         pending = {submit(run): run for run in open_runs}
@@ -256,7 +262,7 @@ def run_sweep(
     return [found for run in runs if (found := finished_record(run, folder)) is not None]
 
 
-def finished_record(run: PlannedRun, folder: str | Path) -> dict[str, Any] | None:
+def finished_record(run: PlannedRun, folder: str | Path) -> Record | None:
     """The record of a finished run, or None.
 
     Raises:
@@ -267,22 +273,33 @@ def finished_record(run: PlannedRun, folder: str | Path) -> dict[str, Any] | Non
     if not file.exists():
         return None
     record = read_record(file)
-    known = {setting.name: setting for setting in settings_of(TrainingConfig)}
     try:
-        if unknown := sorted(set(record["config"]) - set(known)):
-            raise InputError(f"it has the setting {', '.join(unknown)}")
-        kept = TrainingConfig(**{name: known[name].read(value) for name, value in record["config"].items()})
+        differing = run.config.differing(record.config)
     except InputError as error:
         raise RecordError(f"record {str(file)!r} is damaged, or of another version: {error}.") from error
-    differing = [
-        field.name for field in fields(TrainingConfig) if getattr(kept, field.name) != getattr(run.config, field.name)
-    ]
-    differing += [
-        name for name, wanted in (("subset", run.dataset), ("split", run.split)) if record["data"][name] != wanted
-    ]
+    for name, found, wanted in (("subset", record.dataset, run.dataset), ("split", record.split, run.split)):
+        if found != wanted:
+            differing.append(name)
     if differing:
         raise InputError(f"{str(file)!r} is of a run with another {', '.join(differing)}: give another folder.")
     return record
+
+
+def _require_sendable(run: PlannedRun) -> None:
+    """Refuse a method that a worker process could not be given, before any run begins."""
+    try:
+        sent = pickle.dumps(run)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise InputError(_NOT_SENDABLE.format(run.name, one_line(error))) from error
+    # A worker imports the script of this process again; what was typed into a notebook it cannot find.
+    if b"__main__" in sent and not hasattr(sys.modules["__main__"], "__file__"):
+        raise InputError(_NOT_SENDABLE.format(run.name, "it was defined in a notebook, not in a file"))
+
+
+_NOT_SENDABLE = (
+    "the method of {} cannot be sent to a worker process: {}. Make its balancer by a function in a module, or by "
+    "functools.partial of one; or give an executor of threads."
+)
 
 
 def epochs_done(run: PlannedRun, folder: str | Path) -> int:
@@ -369,18 +386,18 @@ def _processes(workers: int) -> Iterator[Executor]:
                 os.environ[name] = value
 
 
-def _work(run: PlannedRun, folder: str, root: str | None, verify: bool) -> dict[str, Any]:
+def _work(planned: PlannedRun, folder: str, root: str | None, verify: bool) -> Record:
     """One run, in a worker."""
     import torch
 
-    from rulbook.data import demo_fleet, load_cmapss, prepare
-    from rulbook.runs.run import run_experiment
+    from rulbook.data import prepare
+    from rulbook.runs.run import run
 
     torch.set_num_threads(1)
-    with held(Path(folder) / run.name) as kept:
+    with held(Path(folder) / planned.name) as kept:
         # Another sweep may have finished it since this one looked.
-        if (record := finished_record(run, folder)) is not None:
+        if (record := finished_record(planned, folder)) is not None:
             return record
-        fleet = demo_fleet() if run.dataset == "demo" else load_cmapss(run.dataset, root, verify=verify)
-        data = prepare(fleet, split=run.split, seed=run.config.seed)
-        return run_experiment(data, run.config, kept or folder, resume=True, progress=False)
+        fleet = sources.load(planned.dataset, root, verify=verify)
+        data = prepare(fleet, split=planned.split, seed=planned.config.seed)
+        return run(data, planned.config, kept or folder, resume=True, progress=False)

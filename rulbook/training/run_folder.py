@@ -32,6 +32,7 @@ class RunFolder:
         best: The model of the chosen epoch.
         state: All that a stopped run needs to go on.
         history: One row per epoch.
+        predictions: One row per test engine.
         record: Written last of all: a run with a record is a finished run.
     """
 
@@ -40,6 +41,7 @@ class RunFolder:
         self.best = self.path / "best.safetensors"
         self.state = self.path / "state.safetensors"
         self.history = self.path / "history.csv"
+        self.predictions = self.path / "predictions.csv"
         self.record = self.path / "record.json"
 
     def __fspath__(self) -> str:

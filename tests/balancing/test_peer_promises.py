@@ -16,7 +16,7 @@ from rulbook.balancing.gradnorm import GradNorm
 from rulbook.balancing.torchjd import DynamicWeightAverage, GramianAggregator, GramianWeighting, aggregated, scalarized
 from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.methods import METHODS
-from rulbook.weighting import AffineFloor, FixedWeights, InverseGradient, InverseNorm
+from rulbook.weighting import AffineFloor, FixedWeights, InverseGradient, InverseNorm, Linear, Uniform
 
 NAN, INF = math.nan, math.inf
 
@@ -371,34 +371,36 @@ GABA = {
     "EMA": "beta=0.99",
     "InverseNorm": "tasks=2, eps=1e-08",
 }
+ALIKE, LINE = Uniform(w_max=1.0), Linear(w_max=2.0)
 TABLE = {
-    # name: (what weighs the tasks, weight of a sample at RUL 0, unit of the RUL in cycles, family)
-    "baseline": ((0.5, 0.5), 1, 1, "square"),
-    "amnl": ((0.5, 0.5), 2, 1, "square"),
-    "gaba": (GABA, 1, 1, "square"),
-    "grace": (GABA, 2, 1, "square"),
-    "constant": ((0.0477, 0.9523), 1, 1, "control"),
-    "gaba_no_floor": ({name: value for name, value in GABA.items() if name != "ClipFloor"}, 1, 1, "control"),
-    "scaled_targets": ((0.5, 0.5), 1, 125, "control"),
-    "single_task": ((1.0, 0.0), 1, 1, "control"),
-    "uncertainty": ("UW(shape=(2,))", 1, 1, "peer"),
-    "dwa": ("DWA(temperature=2.0)", 1, 1, "peer"),
-    "gradnorm": (("GradNorm", 2, 1.5), 1, 1, "peer"),
-    "upgrad": (repr(aggregation.UPGrad()), 1, 1, "peer"),
-    "mgda": (repr(aggregation.MGDA()), 1, 1, "peer"),
-    "pcgrad": (repr(aggregation.PCGrad()), 1, 1, "peer"),
-    "cagrad": (repr(aggregation.CAGrad(c=0.5)), 1, 1, "peer"),
-    "imtl_g": (repr(aggregation.IMTLG()), 1, 1, "peer"),
-    "aligned_mtl": (repr(aggregation.AlignedMTL()), 1, 1, "peer"),
+    # name: (what weighs the tasks, what weighs the samples, unit of the RUL in cycles, family)
+    "baseline": ((0.5, 0.5), ALIKE, 1, "square"),
+    "amnl": ((0.5, 0.5), LINE, 1, "square"),
+    "gaba": (GABA, ALIKE, 1, "square"),
+    "grace": (GABA, LINE, 1, "square"),
+    "constant": ((0.0477, 0.9523), ALIKE, 1, "control"),
+    "gaba_no_floor": ({name: value for name, value in GABA.items() if name != "ClipFloor"}, ALIKE, 1, "control"),
+    "scaled_targets": ((0.5, 0.5), ALIKE, 125, "control"),
+    "single_task": ((1.0, 0.0), ALIKE, 1, "control"),
+    "uncertainty": ("UW(shape=(2,))", ALIKE, 1, "peer"),
+    "dwa": ("DWA(temperature=2.0)", ALIKE, 1, "peer"),
+    "gradnorm": (("GradNorm", 2, 1.5), ALIKE, 1, "peer"),
+    "upgrad": (repr(aggregation.UPGrad()), ALIKE, 1, "peer"),
+    "mgda": (repr(aggregation.MGDA()), ALIKE, 1, "peer"),
+    "pcgrad": (repr(aggregation.PCGrad()), ALIKE, 1, "peer"),
+    "cagrad": (repr(aggregation.CAGrad(c=0.5)), ALIKE, 1, "peer"),
+    "imtl_g": (repr(aggregation.IMTLG()), ALIKE, 1, "peer"),
+    "aligned_mtl": (repr(aggregation.AlignedMTL()), ALIKE, 1, "peer"),
 }
 
 
-def test_the_settings_of_every_method_are_those_of_this_table():
+def test_the_settings_of_the_methods_of_the_book_are_those_of_this_table():
     found = {
-        name: (described(method.make_balancer()), method.w_max, method.rul_scale, method.family)
+        name: (described(method.make_balancer()), method.samples, method.rul_scale, method.family)
         for name, method in METHODS.items()
     }
-    assert found == TABLE
+    # Whoever puts a method beside them does not have to enter it here.
+    assert {name: found[name] for name in TABLE} == TABLE
 
 
 def test_the_defaults_of_the_weighting_are_the_published_ones():

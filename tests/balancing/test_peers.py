@@ -23,8 +23,8 @@ from rulbook.gradients import task_gradients
 from rulbook.losses import task_losses
 from rulbook.methods import METHODS
 from rulbook.model import DualTaskModel
-from rulbook.palette import METHOD_COLORS, METHOD_LABELS
-from rulbook.weighting import InverseGradient, InverseNorm
+from rulbook.palette import METHOD_COLORS
+from rulbook.weighting import InverseGradient, InverseNorm, Linear, Uniform
 
 TORCHJD = ("upgrad", "mgda", "pcgrad", "cagrad", "imtl_g", "aligned_mtl")
 
@@ -237,8 +237,9 @@ def test_every_method_by_name_trains_the_model(name):
     for _ in range(2):
         z = model.encode(x)
         predicted, logits = model.heads(z)
-        scale = method.rul_scale
-        losses = task_losses(predicted / scale, logits, rul / scale, health, max_rul=125 / scale, w_max=method.w_max)
+        losses = task_losses(
+            predicted, logits, rul, health, max_rul=125, samples=method.samples, rul_scale=method.rul_scale
+        )
         model.zero_grad()
         report = balancer.backward(
             losses,
@@ -255,9 +256,8 @@ def test_every_method_by_name_trains_the_model(name):
 
 def test_the_square_is_what_the_book_says():
     square = {name: method for name, method in METHODS.items() if method.family == "square"}
-    assert list(square) == list(METHOD_COLORS)
-    assert {name: method.label for name, method in square.items()} == METHOD_LABELS
-    assert [method.w_max for method in square.values()] == [1, 2, 1, 2]
+    assert list(square) == list(METHODS)[:4] == list(METHOD_COLORS) == ["baseline", "amnl", "gaba", "grace"]
+    assert [method.samples for method in square.values()] == [Uniform(), Linear(2.0), Uniform(), Linear(2.0)]
     adaptive = [isinstance(method.make_balancer().weighting, InverseGradient) for method in square.values()]
     assert adaptive == [False, False, True, True]
 

@@ -9,7 +9,8 @@ import pytest
 from nasafiles import nasa_text, zipped
 
 from rulbook.data import Fleet, demo_fleet
-from rulbook.data.facts import CMAPSS_FILES
+from rulbook.data.sources import cmapss
+from rulbook.data.sources.cmapss import CMAPSS_FILES
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +22,7 @@ def fleet() -> Fleet:
 def fake_files() -> dict[str, bytes]:
     """Twelve files named like NASA's, each subset another small fleet."""
     contents = {}
-    for seed, subset in enumerate(("FD001", "FD002", "FD003", "FD004")):
+    for seed, subset in enumerate(cmapss.NAMES):
         made = demo_fleet(engines=2, test_engines=2, seed=seed)
         contents[f"train_{subset}.txt"] = nasa_text(made.train).encode()
         contents[f"test_{subset}.txt"] = nasa_text(made.test).encode()

@@ -10,6 +10,7 @@ import pytest
 from owntables import cycles_left, machines
 
 from rulbook.data import SENSORS, demo_fleet, fleet_from_frame, load_cmapss
+from rulbook.data.sources import cmapss
 
 LIVES = (40, 55, 60, 48, 70, 44, 51, 66)
 
@@ -175,7 +176,7 @@ def test_no_sensor_of_the_demo_fleet_is_taken_for_an_answer():
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize("subset", ["FD001", "FD002", "FD003", "FD004"])
+@pytest.mark.parametrize("subset", cmapss.NAMES)
 def test_no_sensor_of_nasas_is_taken_for_an_answer(cmapss_folder, subset):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -26,7 +26,7 @@ from rulbook.data import (
     rul_labels,
     training_windows,
 )
-from rulbook.data.facts import CMAPSS_FILES
+from rulbook.data.sources.cmapss import CMAPSS_FILES
 
 pytestmark = pytest.mark.real_data
 

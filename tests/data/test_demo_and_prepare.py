@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rulbook.data import COLUMNS, OPERATING_POINTS, Fleet, demo, demo_fleet, engine_runs, prepare
+from rulbook.data import COLUMNS, OPERATING_POINTS, Fleet, demo_fleet, engine_runs, prepare
+from rulbook.data.sources import demo
 
 
 def fingerprint(frame: pd.DataFrame) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rulbook.data import cap, cut_engines, engine_runs, health_labels, rul_labels, split_engines
+from rulbook.data import CutRange, cap, cut_engines, engine_runs, health_labels, rul_labels, split_engines
 from rulbook.errors import InputError
 
 TWO = pd.DataFrame({"unit": [7, 7, 7, 3, 3], "cycle": [1, 2, 3, 1, 2], "x": [0.0, 1.0, 2.0, 3.0, 4.0]})
@@ -86,7 +86,7 @@ def test_split_of_nothing_and_of_one():
 
 
 def test_cuts_look_like_the_test_protocol(fleet):
-    cut, rul = cut_engines(fleet.train, seed=2, cuts=5)
+    cut, rul = cut_engines(fleet.train, fleet.cut, seed=2, cuts=5)
     runs = engine_runs(cut)
     assert runs.units.tolist() == list(range(1, 61))
     assert rul.min() >= 1
@@ -100,14 +100,14 @@ def test_cuts_look_like_the_test_protocol(fleet):
     kept = original.loc[list(zip(cut["source_unit"], cut["cycle"], strict=True))]
     np.testing.assert_array_equal(kept["s4"], cut["s4"])
     assert rul_labels(cut, last_rul=rul)[0] == life[source[0]] - 1
-    again, same = cut_engines(fleet.train, seed=2, cuts=5)
+    again, same = cut_engines(fleet.train, fleet.cut, seed=2, cuts=5)
     pd.testing.assert_frame_equal(again, cut)
     np.testing.assert_array_equal(same, rul)
-    assert cut_engines(fleet.train, seed=3, cuts=5)[1].tolist() != rul.tolist()
+    assert cut_engines(fleet.train, fleet.cut, seed=3, cuts=5)[1].tolist() != rul.tolist()
 
 
 def test_cutting_short_engines():
-    cut, rul = cut_engines(TWO, seed=0, cuts=1)
+    cut, rul = cut_engines(TWO, CutRange(shortest_history=30), seed=0, cuts=1)
     assert rul.tolist() == [1, 1]
     assert cut["source_unit"].tolist() == [7, 7, 3]
     with pytest.raises(ValueError, match="cuts is 0"):
@@ -123,13 +123,22 @@ def test_cycles_must_rise_not_merely_change():
 def test_cuts_of_nothing_and_at_the_edges_of_their_arguments():
     nothing, rul = cut_engines(TWO.iloc[:0], seed=0)
     assert (len(nothing), len(rul), "source_unit" in nothing) == (0, 0, True)
-    kept, rul = cut_engines(
-        pd.DataFrame({"unit": 1, "cycle": range(1, 101)}), seed=0, cuts=50, shortest=90, longest_rul=4
-    )
+    life = pd.DataFrame({"unit": 1, "cycle": range(1, 101)})
+    kept, rul = cut_engines(life, CutRange(longest_rul=4, shortest_history=90), seed=0, cuts=50)
     assert (rul.min(), rul.max(), engine_runs(kept).length.min()) == (1, 4, 96)
-    for wrong in ({"shortest": 0}, {"longest_rul": 0}, {"seed": -1}):
+    _, rul = cut_engines(life, CutRange(20, 30), seed=0, cuts=200)
+    assert (rul.min(), rul.max()) == (20, 30)
+    _, rul = cut_engines(life, CutRange(20, 30, shortest_history=95), seed=0, cuts=50)
+    assert set(rul) == {5}, "history goes before the shortest RUL"
+    _, rul = cut_engines(life, seed=0, cuts=2000)
+    assert (rul.min(), rul.max()) == (1, 99), "without a range, anywhere"
+    for wrong in ({"shortest_history": 0}, {"longest_rul": 0}, {"shortest_rul": 0}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
-            cut_engines(TWO, **{"seed": 0, **wrong})
+            CutRange(**wrong)
+    with pytest.raises(ValueError, match="longest_rul is 3: it must be at least shortest_rul, 5"):
+        CutRange(5, 3)
+    with pytest.raises(ValueError, match="seed"):
+        cut_engines(TWO, seed=-1)
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ import pytest
 from nasafiles import zipped
 
 from rulbook.data import cache_folder, download_cmapss, engine_runs, fetch, load_cmapss
-from rulbook.data.facts import CMAPSS_FILES
-from rulbook.data.fetch import unpack_cmapss
+from rulbook.data.fetch import Archive
+from rulbook.data.sources.cmapss import ARCHIVE, CMAPSS_FILES
 
 
 @pytest.fixture
@@ -146,14 +146,14 @@ def test_a_path_that_leads_out_of_the_archive_is_refused(tmp_path, fake_files, p
     archive = tmp_path / "evil.zip"
     archive.write_bytes(zipped({**fake_files, path: b"1 1"}))
     with pytest.raises(ValueError, match="a path that leads out of it: nothing was unpacked"):
-        unpack_cmapss(archive, tmp_path / "out", checksums=None)
+        ARCHIVE.unpack(archive, tmp_path / "out", verify=False)
     assert sorted(file.name for file in tmp_path.rglob("*")) == ["evil.zip"]
 
 
 def test_other_members_are_never_written(tmp_path, fake_files):
     archive = tmp_path / "more.zip"
     archive.write_bytes(zipped({"run_me.py": b"print()", **fake_files}))
-    folder = unpack_cmapss(archive, tmp_path / "out", checksums=None)
+    folder = ARCHIVE.unpack(archive, tmp_path / "out", verify=False)
     assert sorted(file.name for file in folder.iterdir()) == sorted(CMAPSS_FILES)
 
 
@@ -161,17 +161,17 @@ def test_an_archive_without_all_files_or_cut_off_is_refused(tmp_path, fake_files
     archive = tmp_path / "some.zip"
     archive.write_bytes(zipped({name: fake_files[name] for name in CMAPSS_FILES[1:]}))
     with pytest.raises(ValueError, match=r"some\.zip lacks train_FD001\.txt"):
-        unpack_cmapss(archive, tmp_path / "out", checksums=None)
+        ARCHIVE.unpack(archive, tmp_path / "out", verify=False)
     archive.write_bytes(outer_zip[: len(outer_zip) // 2])
     with pytest.raises(ValueError, match=r"some\.zip is not a whole zip archive"):
-        unpack_cmapss(archive, tmp_path / "out", checksums=None)
+        ARCHIVE.unpack(archive, tmp_path / "out", verify=False)
 
 
 def test_a_member_far_too_large_is_refused(tmp_path, fake_files):
     archive = tmp_path / "bomb.zip"
     archive.write_bytes(zipped({**fake_files, "train_FD001.txt": bytes(65 * 2**20)}))
     with pytest.raises(ValueError, match=r"holds train_FD001\.txt of 68,157,440 bytes"):
-        unpack_cmapss(archive, tmp_path / "out", checksums=None)
+        ARCHIVE.unpack(archive, tmp_path / "out", verify=False)
 
 
 @pytest.mark.real_data
@@ -253,7 +253,7 @@ def test_an_archive_with_any_bytes_changed_is_read_or_refused(tmp_path, fake_fil
             broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
         (tmp_path / "own.zip").write_bytes(broken)
         try:
-            unpack_cmapss(tmp_path / "own.zip", target / str(number), checksums=None)
+            ARCHIVE.unpack(tmp_path / "own.zip", target / str(number), verify=False)
         except ValueError as error:
             refused.append((number, str(error)))
     assert len(refused) > 50
@@ -265,7 +265,7 @@ def test_a_member_of_an_inner_archive_far_too_large_is_refused(tmp_path, fake_fi
     archive = tmp_path / "bomb.zip"
     archive.write_bytes(zipped({"CMAPSSData.zip": zipped({**fake_files, "train_FD001.txt": bytes(65 * 2**20)})}))
     with pytest.raises(ValueError, match="NASA's is far smaller"):
-        unpack_cmapss(archive, tmp_path / "out", checksums=None)
+        ARCHIVE.unpack(archive, tmp_path / "out", verify=False)
     assert not (tmp_path / "out").exists()
 
 
@@ -275,15 +275,24 @@ def test_a_cache_with_one_of_twelve_files_is_not_complete(own_cache, fake_files,
     (folder / CMAPSS_FILES[0]).write_bytes(fake_files[CMAPSS_FILES[0]])
     fetched = []
 
-    def download(target):
+    def download(archive, target):
         fetched.append(target)
         return download_cmapss(target, url=f"{served}/nasa.zip", checksums=fake_checksums, progress=False)
 
-    monkeypatch.setattr(fetch, "download_cmapss", download)
-    assert fetch.cmapss_folder() == folder
-    assert sorted(file.name for file in folder.iterdir()) == sorted(CMAPSS_FILES)
-    fetch.cmapss_folder()
-    assert len(fetched) == 1
+    with monkeypatch.context() as patched:
+        real, once = Archive.download, []
+
+        def first(archive, target, **others):
+            if once:
+                return real(archive, target, **others)
+            once.append(archive)
+            return download(archive, target)
+
+        patched.setattr(Archive, "download", first)
+        assert ARCHIVE.found() == folder
+        assert sorted(file.name for file in folder.iterdir()) == sorted(CMAPSS_FILES)
+        ARCHIVE.found()
+    assert fetched == [folder]
 
 
 def test_a_stop_between_writing_and_moving_leaves_old_files_or_new_ones(tmp_path, inner_zip, fake_files, monkeypatch):
@@ -301,7 +310,7 @@ def test_a_stop_between_writing_and_moving_leaves_old_files_or_new_ones(tmp_path
 
     monkeypatch.setattr(type(target), "replace", stopped)
     with pytest.raises(KeyboardInterrupt):
-        unpack_cmapss(tmp_path / "own.zip", target, checksums=None)
+        ARCHIVE.unpack(tmp_path / "own.zip", target, verify=False)
     # The content was whole before its name was given to it.
     assert moved == [fake_files[name] for name in CMAPSS_FILES[:2]]
     assert {file.name: file.read_bytes() for file in target.iterdir()} == {
@@ -311,7 +320,7 @@ def test_a_stop_between_writing_and_moving_leaves_old_files_or_new_ones(tmp_path
 
 
 def _unpack(arguments):
-    return str(unpack_cmapss(*arguments, checksums=None))
+    return str(ARCHIVE.unpack(*arguments, verify=False))
 
 
 def test_several_at_once_leave_one_whole_cache(tmp_path, inner_zip, fake_files):

@@ -24,7 +24,7 @@ from safetensors.torch import load
 
 from rulbook.checkpoint import save_checkpoint, save_tensors
 from rulbook.cli import main
-from rulbook.data import COLUMNS, Horizon, Preprocessor, demo_fleet
+from rulbook.data import COLUMNS, Horizon, Preprocessor, demo_fleet, fleet_from_frame, read_frame
 from rulbook.model import DualTaskModel, ModelConfig
 
 SWEEP = """[defaults]
@@ -127,6 +127,19 @@ class Workshop:
         self.table = self.fleet.test.to_csv(index=False)
         self.text = self.fleet.test[list(COLUMNS)].to_csv(index=False, header=False, sep=" ")
         (folder / "good.csv").write_text(self.table)
+        self.good, self.roles = str(folder / "own.csv"), ["--unit", "pump", "--cycle", "day", "--settings", "duty"]
+        rows = range(1, 25)
+        lines = [
+            f"{pump},{day},{day * pump % 5 % 2},{day * 7 % 11},{day * pump % 7}" for pump in (1, 2, 3) for day in rows
+        ]
+        self.own = "\n".join(["pump,day,duty,flow,noise", *lines]) + "\n"
+        (folder / "own.csv").write_text(self.own)
+        own = fleet_from_frame(read_frame(self.good), unit="pump", cycle="day", settings=["duty"], test_fraction=0)
+        fitted = Preprocessor(sensors=own.sensors, settings=own.settings).fit(own.train)
+        horizon = Horizon(10, 20.0, (12.0, 4.0), "day")
+        small = DualTaskModel(len(fitted.sensors), config).eval()
+        kept = folder / "own.safetensors"
+        save_checkpoint(kept, small.state_dict(), small, fitted, horizon, {"data": {}}, columns=own.columns)
         self.model = (folder / "good.safetensors").read_bytes()
         self.tensors = load(self.model)
         (length,) = struct.unpack("<Q", self.model[:8])
@@ -196,6 +209,43 @@ class Workshop:
         path = self.write("bad.zip", damaged(rng, packed.getvalue()))
         return Case("zip", ["data", "--dataset", "FD001", "--no-verify", "--root", str(path)])
 
+    def own_file(self, rng: random.Random) -> Case:
+        """A damaged file of somebody's own, looked at or evaluated."""
+        content = garbled(rng, self.own) if rng.random() < 0.7 else damaged(rng, self.own.encode())
+        path = self.write(f"own-{rng.randrange(2)}.csv", content)
+        if rng.random() < 0.3:
+            given = ["evaluate", str(self.folder / "own.safetensors"), str(path)]
+            rul = self.write("left.txt", damaged(rng, b"3\n5\n8\n")) if rng.random() < 0.5 else None
+            given += ["--out", str(self.folder / "p.svg")] + (["--test-rul", str(rul)] if rul else [])
+            return Case("own file", given)
+        return Case("own file", ["data", str(path), *self.roles])
+
+    def own_option(self, rng: random.Random) -> Case:
+        """Hostile words for the options that say what a file holds."""
+        options = [
+            *("--unit", "--cycle", "--settings", "--sensors", "--test", "--test-rul", "--test-fraction", "--test-seed"),
+            *("--window", "--cap", "--thresholds", "--time-unit", "--name", "--dataset", "--plot"),
+        ]
+        words = [
+            *TOKENS,
+            "pump",
+            "day",
+            "flow",
+            "flow,flow",
+            "12,4",
+            "4,12",
+            "1e999,1",
+            "1,2,3",
+            "/dev/null",
+            "..",
+            "demo",
+        ]
+        given = [f"{rng.choice(options)}={rng.choice(words)}" for _ in range(rng.randint(1, 3))]
+        # What would be written is written where nobody looks.
+        given = [one if not one.startswith("--plot") else f"--plot={self.folder}/{one[7:][:40]}" for one in given]
+        files = rng.choice([[self.good], [self.good, self.good], [str(self.folder)], [self.good, "demo"], ["\0"], [""]])
+        return Case("own option", ["data", *files, *(self.roles if rng.random() < 0.5 else []), *given])
+
     def wrong_option(self, rng: random.Random) -> Case:
         options = [
             "--seed",
@@ -222,6 +272,8 @@ KINDS: dict[str, Callable[[Workshop, random.Random], Case]] = {
     "text": Workshop.damaged_text,
     "zip": Workshop.damaged_zip,
     "option": Workshop.wrong_option,
+    "own file": Workshop.own_file,
+    "own option": Workshop.own_option,
 }
 
 FORGERIES: list[Callable[[str, torch.Tensor], dict[str, torch.Tensor]]] = [

@@ -29,5 +29,5 @@ def test_the_judge_sees_what_it_looks_for(workshop, monkeypatch):
     def fails(_):
         raise KeyError("inner")
 
-    monkeypatch.setattr("rulbook.cli._predict", fails)
+    monkeypatch.setattr("rulbook.cli.predict.run", fails)
     assert "exit code 70" in fault(Case("own fault", good))

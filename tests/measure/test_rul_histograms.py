@@ -1,9 +1,7 @@
-"""The committed RUL histograms: consistent in themselves, and what NASA's files say."""
+"""The committed labels: RUL histograms and caps, consistent in themselves and with each other."""
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,6 @@ from rulbook.course.ch14.gradient_spread import mean_square_weight
 from rulbook.course.results import read_json
 from rulbook.reference import failure_weights
 
-SCRIPT = Path(__file__).resolve().parents[2] / "book" / "measure" / "rul_histograms.py"
 SUBSETS: dict[str, Any] = read_json("rul_histograms")["subsets"]
 
 
@@ -53,8 +50,11 @@ def test_the_stored_moments_give_those_of_the_weight(name: str, kind: str) -> No
         assert 1 + 2 * tilt * first + tilt**2 * second == pytest.approx(share @ weights**2, abs=1e-4)
 
 
-@pytest.mark.real_data
-def test_the_script_writes_the_committed_file_again(cmapss_folder: Path) -> None:
-    script = runpy.run_path(str(SCRIPT))
-    again = script["measure"](cmapss_folder)
-    assert script["as_text"](again) == script["RESULT"].read_text(encoding="utf-8")
+@pytest.mark.parametrize(("name", "one"), read_json("label_cap")["subsets"].items())
+def test_what_lies_beyond_the_cap_bounds_the_least_rmse(name: str, one: dict[str, Any]) -> None:
+    # Each engine above the cap is a cycle above it at least, one of them the largest; the others cost nothing.
+    above, engines, farthest = one["above_cap"], one["engines"], one["largest_rul"] - 125
+    assert 0 < above < engines
+    low, high = (np.sqrt(total / engines) for total in (farthest**2 + above - 1, above * farthest**2))
+    assert low <= one["least_rmse"] <= high
+    assert one["from_70_to_90"] + above <= engines

@@ -1,4 +1,4 @@
-"""The measured shifts of sections 14.3 and 14.4: consistent in themselves, and what the script finds again."""
+"""The measured shifts of section 14.3 are consistent in themselves, and the fit behind them is a weighted ridge."""
 
 from __future__ import annotations
 
@@ -82,15 +82,3 @@ def test_the_summaries_of_a_straight_line_are_its_numbers(script):
     assert [last, late_mean, mean, slope] == pytest.approx([22, 18, 13, 2])
     assert std == pytest.approx(2 * np.arange(10).std())
     assert rul.tolist() == [7, 5]
-
-
-@pytest.mark.real_data
-def test_the_script_finds_the_committed_numbers_again(script, cmapss_folder):
-    from rulbook.data import load_cmapss, prepare
-
-    again = script["one_split"](prepare(load_cmapss("FD001", cmapss_folder), seed=0), 0)
-    for row, stored in zip(again, SPLITS[0], strict=True):
-        for name in ("validation_shift", "expected_shift", "test_shift"):
-            assert row[name] == pytest.approx(stored[name], abs=5e-3)
-        assert row["test"]["rmse"] == pytest.approx(stored["test"]["rmse"], abs=5e-3)
-        assert row["test"]["nasa_score"] == pytest.approx(stored["test"]["nasa_score"], rel=5e-3)

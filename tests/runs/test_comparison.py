@@ -10,6 +10,8 @@ import pytest
 from scipy import stats
 
 from rulbook.course import results
+from rulbook.data import demo_fleet, prepare
+from rulbook.methods import METHODS
 from rulbook.runs.comparison import (
     Comparison,
     bootstrap_interval,
@@ -17,15 +19,10 @@ from rulbook.runs.comparison import (
     compare,
     holm,
     paired_differences,
-    planned_runs,
-    read_benchmark,
-    record_row,
     smallest_wilcoxon_p,
     wilcoxon_p,
 )
-from rulbook.data import demo_fleet, prepare
-from rulbook.runs.run import run_experiment
-from rulbook.methods import METHODS
+from rulbook.runs.run import run
 from rulbook.training import TrainingConfig
 
 
@@ -136,13 +133,11 @@ def test_holm_by_hand():
 
 def test_a_record_becomes_a_row(tmp_path):
     data = prepare(demo_fleet(engines=6, test_engines=4, seed=1), seed=0)
-    record = run_experiment(
-        data, TrainingConfig(epochs=2, batch_size=128, probe_every=3), tmp_path / "run", progress=False
-    )
-    row = record_row(record)
+    record = run(data, TrainingConfig(epochs=2, batch_size=128, probe_every=3), tmp_path / "run", progress=False)
+    row = record.to_row()
     assert (row["dataset"], row["method"], row["split"], row["seed"]) == ("demo", "amnl", "engines", 0)
-    assert row["test_rmse"] == pytest.approx(record["test"]["rmse"], rel=1e-4)
-    assert row["norm_ratio_median"] == pytest.approx(record["gradients"]["norm_ratio"]["median"], rel=1e-4)
+    assert row["test_rmse"] == pytest.approx(record.test.rmse, rel=1e-4)
+    assert row["norm_ratio_median"] == pytest.approx(record.gradients.norm_ratio.median, rel=1e-4)
     assert row["weight_rul"] + row["weight_health"] == pytest.approx(1.0, abs=1e-4)
     collected = collect(tmp_path)
     assert len(collected) == 1
@@ -157,9 +152,9 @@ def test_the_committed_table_is_that_of_the_committed_records():
     pd.testing.assert_frame_equal(collect(folder / "benchmark"), stored, check_dtype=False)
     assert not stored.duplicated(["dataset", "method", "preset", "split", "seed"]).any()
     assert set(stored["method"]) <= set(METHODS)
-    assert len(stored) <= planned_runs()
+    assert len(stored) <= results.planned_runs()
     assert (stored["device"] == "cpu").all()
-    assert set(read_benchmark()["split"]) == {"engines"}
+    assert set(results.read_benchmark()["split"]) == {"engines"}
 
 
 def test_every_committed_record_is_of_a_planned_run():
@@ -171,9 +166,8 @@ def test_every_committed_record_is_of_a_planned_run():
     assert set(kept) <= set(planned)
     for name in kept:
         record = finished_record(planned[name], folder / "benchmark")
-        assert record["data"]["split"] == planned[name].split
-        assert record["data"]["subset"] == planned[name].dataset
-        assert json.dumps(record["test"]).count("NaN") == 0
+        assert (record.dataset, record.split) == (planned[name].dataset, planned[name].split)
+        assert record.test is not None
 
 
 def test_an_interval_has_the_ends_that_its_level_asks_for():
@@ -228,5 +222,5 @@ def test_every_committed_run_counts_as_finished(capsys):
     folder = results.results_folder()
     assert main(["sweep", str(folder / "benchmark.toml"), "--out", str(folder / "benchmark"), "--plan"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == planned_runs()
+    assert len(lines) == results.planned_runs()
     assert sum(line.split()[1] == "finished" for line in lines) == len(list(folder.glob("benchmark/*/record.json")))

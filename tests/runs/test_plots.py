@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rulbook.evaluation import Evaluation
+from rulbook.inference import Evaluation
 from rulbook.runs.plots import learning_curves, predicted_against_true
 
 

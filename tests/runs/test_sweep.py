@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from multiprocessing import active_children
 from pathlib import Path
 from threading import Event, Thread
@@ -17,9 +16,9 @@ from threading import Event, Thread
 import pytest
 from fuzz.attacks import RECORD
 
-from rulbook.runs import sweep as sweeps
 from rulbook.cli import main
-from rulbook.training.run_folder import held
+from rulbook.runs import sweep as sweeps
+from rulbook.runs.record import read_record
 from rulbook.runs.sweep import (
     WORKER_ENVIRONMENT,
     SweepError,
@@ -29,6 +28,7 @@ from rulbook.runs.sweep import (
     read_sweep,
     run_sweep,
 )
+from rulbook.training.run_folder import held
 
 RUNS = '[[runs]]\ndatasets = ["demo"]\nmethods = ["amnl"]\n'
 SMALL = {"datasets": ["demo"], "methods": ["baseline", "amnl"], "epochs": 1}
@@ -147,7 +147,7 @@ def test_finished_runs_are_kept_and_any_executor_will_do(tmp_path):
         both = run_sweep(runs, tmp_path, executor=executor, progress=False)
     assert both[0] == first[0]
     assert (tmp_path / runs[0].name / "record.json").stat().st_mtime_ns == written
-    assert [record["config"]["method"] for record in both] == ["baseline", "amnl"]
+    assert [record.config["method"] for record in both] == ["baseline", "amnl"]
     with pytest.raises(ValueError, match="is of a run with another epochs"):
         run_sweep(plan([{**SMALL, "epochs": 2}]), tmp_path, progress=False)
 
@@ -159,7 +159,7 @@ def test_a_run_that_fails_stops_no_other(tmp_path):
     with ThreadPoolExecutor(1) as executor, pytest.raises(SweepError, match=r"1 of 2 runs failed") as failed:
         run_sweep(runs, tmp_path, executor=executor, progress=False)
     assert list(failed.value.errors) == [runs[0].name]
-    assert finished_record(runs[1], tmp_path)["config"]["method"] == "amnl"
+    assert finished_record(runs[1], tmp_path).method == "amnl"
 
 
 def test_the_command_reports_a_failed_run_and_lists_what_is_done(tmp_path, capsys):
@@ -178,7 +178,7 @@ def test_the_command_reports_a_failed_run_and_lists_what_is_done(tmp_path, capsy
 
 def record_of(run, **changes):
     data = {"subset": run.dataset, "split": run.split}
-    return {**RECORD, "config": asdict(run.config), "data": data, **changes}
+    return {**RECORD, "config": run.config.to_dict(), "data": data, **changes}
 
 
 def keep(run, folder, text):
@@ -188,9 +188,9 @@ def keep(run, folder, text):
 
 def quick_run(data, config, folder, **_):
     """In the place of a training run: its record, without the run."""
-    record = {**RECORD, "config": asdict(config), "data": {"subset": data.subset, "split": data.settings["split"]}}
+    record = {**RECORD, "config": config.to_dict(), "data": {"subset": data.subset, "split": data.settings["split"]}}
     (Path(folder) / "record.json").write_text(json.dumps(record))
-    return record
+    return read_record(Path(folder) / "record.json")
 
 
 DAMAGED = {
@@ -215,7 +215,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("kind", DAMAGED)
 def test_a_damaged_record_is_named_and_stops_no_other_run(tmp_path, monkeypatch, capsys, kind):
-    monkeypatch.setattr("rulbook.runs.run.run_experiment", quick_run)
+    monkeypatch.setattr("rulbook.runs.run.run", quick_run)
     bad, good = plan([SMALL])
     (tmp_path / "runs" / bad.name).mkdir(parents=True)
     file = tmp_path / "runs" / bad.name / "record.json"
@@ -246,7 +246,7 @@ def test_a_damaged_record_is_named_and_stops_no_other_run(tmp_path, monkeypatch,
 def test_a_record_of_other_data_is_not_taken_for_the_run(tmp_path, change, words):
     (run,) = plan([{**SMALL, "methods": ["amnl"]}])
     keep(run, tmp_path, json.dumps(record_of(run)))
-    assert finished_record(run, tmp_path)["epochs"] == 2
+    assert finished_record(run, tmp_path).epochs == 2
     keep(run, tmp_path, json.dumps(record_of(run, **change)))
     with pytest.raises(ValueError, match=words):
         finished_record(run, tmp_path)
@@ -254,14 +254,14 @@ def test_a_record_of_other_data_is_not_taken_for_the_run(tmp_path, change, words
 
 def test_a_setting_that_came_after_a_record_was_written_has_its_default(tmp_path):
     (run,) = plan([{**SMALL, "methods": ["amnl"]}])
-    older = {name: value for name, value in asdict(run.config).items() if name not in ("probe_every", "ema_decay")}
+    older = {name: value for name, value in run.config.to_dict().items() if name not in ("probe_every", "ema_decay")}
     keep(run, tmp_path, json.dumps(record_of(run, config=older)))
     assert finished_record(run, tmp_path) is not None
 
 
 def test_a_run_that_another_process_has_is_waited_for_and_not_done_twice(tmp_path, monkeypatch):
     runs = plan([SMALL])
-    monkeypatch.setattr("rulbook.runs.run.run_experiment", quick_run)
+    monkeypatch.setattr("rulbook.runs.run.run", quick_run)
     monkeypatch.setattr(sweeps, "_PAUSE", 0.05)
     # The other process finishes the first run while this one is at the second.
     theirs = record_of(runs[0], date="theirs")
@@ -279,8 +279,8 @@ def test_a_run_that_another_process_has_is_waited_for_and_not_done_twice(tmp_pat
     with ThreadPoolExecutor(1) as executor, pytest.warns(UserWarning, match=f"another process is at {runs[0].name}"):
         first, second = run_sweep(runs, tmp_path, executor=executor, progress=False)
     thread.join()
-    assert first["date"] == "theirs"
-    assert second["config"]["method"] == "amnl"
+    assert first.date == "theirs"
+    assert second.method == "amnl"
 
 
 def test_a_process_that_dies_takes_its_own_run_alone():
@@ -382,11 +382,11 @@ def test_dask_workers_can_do_the_runs(tmp_path):
     settings = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "local_directory": str(tmp_path)}
     with distributed.LocalCluster(**settings) as cluster, distributed.Client(cluster) as client:
         records = run_sweep(runs, tmp_path / "out", executor=client.get_executor(), progress=False)
-    assert [record["config"]["method"] for record in records] == ["baseline", "amnl"]
+    assert [record.config["method"] for record in records] == ["baseline", "amnl"]
     with ThreadPoolExecutor(1) as executor:
         (again,) = run_sweep(runs[:1], tmp_path / "again", executor=executor, progress=False)
-    assert again["test"] == records[0]["test"]
-    assert again["gradients"] == records[0]["gradients"]
+    assert again.test == records[0].test
+    assert again.gradients == records[0].gradients
 
 
 def test_a_killed_sweep_goes_on_and_ends_with_the_same_numbers(tmp_path):
@@ -408,6 +408,6 @@ def test_a_killed_sweep_goes_on_and_ends_with_the_same_numbers(tmp_path):
     assert first.read_bytes() == kept
     subprocess.run([*command, "--out", str(tmp_path / "whole")], check=True)
     for name in ("demo-baseline-compact-0", "demo-grace-compact-0"):
-        a, b = (json.loads((tmp_path / part / name / "record.json").read_text()) for part in ("killed", "whole"))
-        assert a["test"] == b["test"]
-        assert a["selected_epoch"] == b["selected_epoch"]
+        a, b = (read_record(tmp_path / part / name / "record.json") for part in ("killed", "whole"))
+        assert a.test == b.test
+        assert a.selected_epoch == b.selected_epoch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
@@ -18,9 +17,9 @@ import torch
 from rulbook import checkpoint as checkpoints
 from rulbook.checkpoint import load_tensors
 from rulbook.data import demo_fleet, prepare
-from rulbook.runs.run import run_experiment
-from rulbook.training import TrainingConfig, train
-from rulbook.training import state as training_state
+from rulbook.runs.record import read_record
+from rulbook.runs.run import run
+from rulbook.training import TrainingConfig, Watch, keeping, train
 from rulbook.training.run_folder import RunInUseError, held
 
 QUICK = TrainingConfig(epochs=1, batch_size=256, seed=1, method="grace", probe_every=3)
@@ -39,7 +38,7 @@ def data():
 def begun(data, tmp_path_factory):
     """A run with one epoch behind it, and its record."""
     folder = tmp_path_factory.mktemp("begun") / "run"
-    run_experiment(data, QUICK, folder, progress=False)
+    run(data, QUICK, folder, progress=False)
     return folder
 
 
@@ -80,7 +79,7 @@ def test_other_data_are_refused_by_name(data, folder, name):
     change, words = OTHERS[name]
     before = (folder / "state.safetensors").read_bytes()
     with pytest.raises(ValueError, match=words) as refused:
-        run_experiment(change(data), replace(QUICK, epochs=2), folder, resume=True, progress=False)
+        run(change(data), replace(QUICK, epochs=2), folder, resume=True, progress=False)
     assert str(refused.value).startswith(f"folder {str(folder)!r} holds a run with another ")
     assert (folder / "state.safetensors").read_bytes() == before
 
@@ -95,14 +94,14 @@ def test_other_data_are_refused_by_name(data, folder, name):
 )
 def test_other_settings_are_refused_by_name(data, folder, change, words):
     with pytest.raises(ValueError, match=words):
-        run_experiment(data, replace(QUICK, epochs=2, **change), folder, resume=True, progress=False)
+        run(data, replace(QUICK, epochs=2, **change), folder, resume=True, progress=False)
 
 
 @pytest.mark.parametrize("name", ["rulbook", "torch"])
 def test_another_version_is_refused_by_name(data, folder, monkeypatch, name):
-    monkeypatch.setattr(training_state, "versions", lambda: {**checkpoints.versions(), name: "0.0.9"})
+    monkeypatch.setattr(keeping, "versions", lambda: {**checkpoints.versions(), name: "0.0.9"})
     with pytest.raises(ValueError, match=f"version of {name}"):
-        run_experiment(data, replace(QUICK, epochs=2), folder, resume=True, progress=False)
+        run(data, replace(QUICK, epochs=2), folder, resume=True, progress=False)
 
 
 def test_a_damaged_state_is_refused(data, folder):
@@ -122,9 +121,9 @@ def test_a_model_in_the_place_of_the_state_is_refused(data, folder):
 
 
 def test_fewer_epochs_than_are_done_are_refused(data, folder):
-    run_experiment(data, replace(QUICK, epochs=2), folder, resume=True, progress=False)
+    run(data, replace(QUICK, epochs=2), folder, resume=True, progress=False)
     with pytest.raises(ValueError, match=r"epochs is 1: the run in .* has 2 behind it already"):
-        run_experiment(data, QUICK, folder, resume=True, progress=False)
+        run(data, QUICK, folder, resume=True, progress=False)
 
 
 def test_a_finished_run_is_lengthened_as_if_it_had_never_ended(data, begun, tmp_path):
@@ -135,19 +134,20 @@ def test_a_finished_run_is_lengthened_as_if_it_had_never_ended(data, begun, tmp_
     records = []
     longer = replace(QUICK, epochs=3)
     # While it goes on, the old record is of no run that is finished.
-    run_experiment(
+    run(
         data,
         longer,
         folder,
         resume=True,
         progress=False,
-        on_epoch=lambda row: records.append((folder / "record.json").exists()),
+        observers=[lambda row: records.append((folder / "record.json").exists())],
     )
     assert records == [False, False]
-    whole = run_experiment(data, longer, tmp_path / "whole", progress=False)
-    lengthened = json.loads((folder / "record.json").read_text())
-    timed = {"training_seconds", "wall_seconds", "windows_per_second"}
-    assert {k: v for k, v in lengthened.items() if k not in timed} == {k: v for k, v in whole.items() if k not in timed}
+    whole = run(data, longer, tmp_path / "whole", progress=False)
+    lengthened = read_record(folder / "record.json")
+    timed = {"training_seconds": 0.0, "wall_seconds": 0.0, "windows_per_second": 0.0}
+    assert replace(lengthened, **timed) == replace(whole, **timed)
+    assert (folder / "predictions.csv").read_bytes() == (tmp_path / "whole" / "predictions.csv").read_bytes()
     # Equal runs leave equal models, byte for byte, and equal states but for the clock.
     assert (folder / "best.safetensors").read_bytes() == (tmp_path / "whole" / "best.safetensors").read_bytes()
     a, b = (load_tensors(place / "state.safetensors")[0] for place in (folder, tmp_path / "whole"))
@@ -158,38 +158,39 @@ def test_a_finished_run_is_lengthened_as_if_it_had_never_ended(data, begun, tmp_
 def test_a_finished_run_is_neither_begun_again_nor_gone_on_with_for_nothing(data, begun, tmp_path):
     kept = {file.name: file.read_bytes() for file in begun.iterdir()}
     with pytest.raises(ValueError, match="holds a finished run: give another folder"):
-        run_experiment(data, QUICK, begun, progress=False)
+        run(data, QUICK, begun, progress=False)
     with pytest.raises(ValueError, match=r"all its epochs \(1\) are done\. More epochs lengthen it"):
-        run_experiment(data, QUICK, begun, resume=True, progress=False)
+        run(data, QUICK, begun, resume=True, progress=False)
     assert {file.name: file.read_bytes() for file in begun.iterdir()} == kept
     (begun.parent / "bare").mkdir()
     (begun.parent / "bare" / "record.json").write_bytes(kept["record.json"])
     with pytest.raises(ValueError, match=r"without its state\.safetensors"):
-        run_experiment(data, QUICK, begun.parent / "bare", resume=True, progress=False)
+        run(data, QUICK, begun.parent / "bare", resume=True, progress=False)
 
 
 def test_more_epochs_change_nothing_where_patience_ended_the_run(data, tmp_path):
     impatient = replace(QUICK, epochs=40, patience=1, learning_rate=0.05)
-    done = run_experiment(data, impatient, tmp_path, progress=False)["epochs"]
+    done = run(data, impatient, tmp_path, progress=False).epochs
     assert done < 40
     with pytest.raises(
         ValueError, match=rf"after epoch {done}, since 1 epochs brought nothing better than epoch {done - 1}"
     ):
-        run_experiment(data, replace(impatient, epochs=60), tmp_path, resume=True, progress=False)
+        run(data, replace(impatient, epochs=60), tmp_path, resume=True, progress=False)
 
 
 def test_a_run_killed_before_its_record_is_only_written_down(data, begun, folder):
-    record = run_experiment(data, QUICK, folder, resume=True, progress=False)
-    assert record["test"] == json.loads((begun / "record.json").read_text())["test"]
+    record = run(data, QUICK, folder, resume=True, progress=False)
+    assert record.test == read_record(begun / "record.json").test
 
 
 def test_what_a_killed_process_left_half_written_is_cleared_away(data, folder):
     (folder / ".state.safetensors.4711").write_bytes(b"half")
-    run_experiment(data, QUICK, folder, resume=True, progress=False)
+    run(data, QUICK, folder, resume=True, progress=False)
     assert sorted(path.name for path in folder.iterdir()) == [
         "best.safetensors",
         "history.csv",
         "learning_curves.png",
+        "predictions.csv",
         "record.json",
         "state.safetensors",
         "test_engines.png",
@@ -211,7 +212,7 @@ def test_a_folder_is_one_process_alone_and_free_again_when_that_is_killed(data, 
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         before = {file.name: file.read_bytes() for file in folder.iterdir()}
-        for attempt in (train, run_experiment):
+        for attempt in (train, run):
             with pytest.raises(RunInUseError, match=f"is in use: process {holder.pid} is training into it"):
                 attempt(data, replace(QUICK, epochs=2), folder=folder, resume=True, progress=False)
         assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
@@ -239,9 +240,9 @@ def test_a_folder_is_one_thread_alone_and_free_after_an_error(tmp_path):
 
 TRAIN = """
 import functools, sys
-import rulbook.data
 from rulbook.cli import main
-rulbook.data.demo_fleet = functools.partial(rulbook.data.demo_fleet, engines=6, test_engines=3, seed=3)
+from rulbook.data.sources import demo
+demo.demo_fleet = functools.partial(demo.demo_fleet, engines=6, test_engines=3, seed=3)
 sys.exit(main(["train", "--epochs", "500", "--patience", "500", "--quiet", "--out", sys.argv[1]]))
 """
 
@@ -268,7 +269,7 @@ def test_a_signal_stops_a_run_in_one_line_and_it_goes_on(tmp_path, number):
     done = load_tensors(folder / "state.safetensors")[1]["epoch"]
     config = TrainingConfig(epochs=500, patience=500)
     data = prepare(small_fleet(), seed=0)
-    watched = {"test": data.test}
-    resumed = train(data, replace(config, epochs=done + 1), folder=folder, resume=True, progress=False, watched=watched)
-    whole = train(data, replace(config, epochs=done + 1), progress=False, watched=watched)
+    longer, watching = replace(config, epochs=done + 1), [Watch(test=data.test)]
+    resumed = train(data, longer, folder=folder, resume=True, progress=False, observers=watching)
+    whole = train(data, longer, progress=False, observers=watching)
     assert torch.equal(*(torch.cat([p.reshape(-1) for p in r.model.parameters()]) for r in (resumed, whole)))

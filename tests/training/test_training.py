@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import signal
 import subprocess
@@ -19,19 +18,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tqdm.auto import tqdm
 
 from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.checkpoint import load_checkpoint, load_tensors, save_tensors
 from rulbook.data import demo_fleet, prepare
+from rulbook.data.tensors import upload
 from rulbook.errors import InputError
+from rulbook.inference import predict
 from rulbook.methods import METHODS
-from rulbook.prediction import predict
-from rulbook.runs.run import run_experiment
-from rulbook.training import TrainingConfig, evaluate, train
-from rulbook.training import loop as training
+from rulbook.runs.record import read_record
+from rulbook.runs.run import run
+from rulbook.training import TrainingConfig, Watch, evaluate, loop, train
 from rulbook.training.draws import Draws
-from rulbook.weighting import FixedWeights
+from rulbook.training.state import State
+from rulbook.weighting import FixedWeights, Linear, Uniform
 
 QUICK = TrainingConfig(epochs=3, batch_size=128, seed=1)
 TINY = TrainingConfig(epochs=1, batch_size=64, seed=1)
@@ -89,7 +89,7 @@ def test_resume_gives_the_same_weights_bit_for_bit(data, tmp_path):
 def test_watching_and_probing_change_nothing(data):
     plain = train(data, replace(QUICK, method="gaba", epochs=2), progress=False)
     config = replace(QUICK, method="gaba", epochs=2, probe_every=5)
-    watched = train(data, config, progress=False, watched={"test": data.test})
+    watched = train(data, config, progress=False, observers=[Watch(test=data.test)])
     assert torch.equal(weights(plain.model), weights(watched.model))
     assert plain.probes.empty
     assert "test_rmse" not in plain.history
@@ -103,24 +103,24 @@ def test_watching_and_probing_change_nothing(data):
 
 
 def test_a_record_tells_what_other_protocols_would_have_made_of_the_run(data, tmp_path):
-    record = run_experiment(data, replace(QUICK, probe_every=4), tmp_path / "run", progress=False)
-    other = record["other_protocols"]
+    record = run(data, replace(QUICK, probe_every=4), tmp_path / "run", progress=False)
+    other = record.other_protocols
     history = pd.read_csv(tmp_path / "run" / "history.csv")
-    assert other["best_test_epoch"]["rmse"] == pytest.approx(history["test_rmse"].min())
-    assert other["best_test_epoch"]["rmse"] <= record["test"]["rmse"] + 1e-4
+    assert other.best_test_epoch.rmse == pytest.approx(history["test_rmse"].min())
+    assert other.best_test_epoch.rmse <= record.test.rmse + 1e-4
     model = load_checkpoint(tmp_path / "run" / "best.safetensors").model
     seen = evaluate(model, data.test)
-    assert record["test"]["rmse"] == pytest.approx(seen.scores()["rmse"], abs=1e-4)
+    assert record.test.rmse == pytest.approx(seen.scores()["rmse"], abs=1e-4)
     uncapped = np.sqrt(np.mean((seen.rul - data.test.true_rul) ** 2))
-    assert other["uncapped"]["rmse"] == pytest.approx(uncapped, abs=1e-4)
+    assert other.uncapped.rmse == pytest.approx(uncapped, abs=1e-4)
     every = evaluate(model, data.test_all)
     assert len(every.rul) > len(seen.rul)
-    assert other["all_windows"]["rmse"] == pytest.approx(every.scores()["rmse"], abs=1e-4)
-    ratio = record["gradients"]["norm_ratio"]
-    assert 0 < ratio["q1"] <= ratio["median"] <= ratio["q3"]
-    assert record["gradients"]["probes"] == 3 * len(range(0, -(-len(data.train) // 128), 4))
-    without = run_experiment(data, replace(QUICK, epochs=1), tmp_path / "other", progress=False)
-    assert without["gradients"] is None
+    assert other.all_windows.rmse == pytest.approx(every.scores()["rmse"], abs=1e-4)
+    ratio = record.gradients.norm_ratio
+    assert 0 < ratio.q1 <= ratio.median <= ratio.q3
+    assert record.gradients.probes == 3 * len(range(0, -(-len(data.train) // 128), 4))
+    without = run(data, replace(QUICK, epochs=1), tmp_path / "other", progress=False)
+    assert without.gradients is None
 
 
 SCRIPT = """
@@ -129,7 +129,7 @@ from rulbook.data import demo_fleet, prepare
 from rulbook.training import TrainingConfig, train
 data = prepare(demo_fleet(engines=10, test_engines=6, seed=3), seed=0)
 train(data, TrainingConfig(epochs=3, batch_size=128, seed=1), folder=sys.argv[1], resume=True, progress=False,
-      on_epoch=lambda row: print("epoch", int(row["epoch"]), flush=True))
+      observers=[lambda row: print("epoch", int(row["epoch"]), flush=True)])
 """
 
 
@@ -164,15 +164,15 @@ def test_the_callers_random_state_is_left_alone(data):
 
 
 def test_a_run_leaves_model_curves_picture_and_record(data, tmp_path):
-    record = run_experiment(data, replace(QUICK, epochs=2), tmp_path, progress=False)
+    record = run(data, replace(QUICK, epochs=2), tmp_path, progress=False)
     assert {"best.safetensors", "history.csv", "learning_curves.png", "test_engines.png", "record.json"} <= {
         file.name for file in tmp_path.iterdir()
     }
-    assert json.loads((tmp_path / "record.json").read_text()) == record
+    assert read_record(tmp_path / "record.json") == record
     checkpoint = load_checkpoint(tmp_path / "best.safetensors")
     scores = evaluate(checkpoint.model, data.test).scores()
-    assert scores == pytest.approx(record["test"])
-    assert len(record["data"]["validation_units"]) == 2
+    assert scores == pytest.approx(asdict(record.test))
+    assert len(record.data["validation_units"]) == 2
 
 
 def test_the_test_engines_do_not_touch_training(data):
@@ -243,28 +243,30 @@ def test_no_method_draws_from_the_global_generator(tiny, method):
     before = torch.get_rng_state()
     seen = []
     config = replace(TINY, method=method)
-    plain = train(tiny, config, progress=False, on_epoch=lambda row: seen.append(torch.get_rng_state()))
+    plain = train(tiny, config, progress=False, observers=[lambda row: seen.append(torch.get_rng_state())])
     assert all(torch.equal(state, before) for state in [*seen, torch.get_rng_state()])
     # Nor does it matter what a caller draws between the epochs.
-    drawing = train(tiny, config, progress=False, on_epoch=lambda row: torch.rand(3))
+    drawing = train(tiny, config, progress=False, observers=[lambda row: torch.rand(3)])
     assert torch.equal(weights(plain.model), weights(drawing.model))
 
 
 # What a method trains with, written out a second time
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_the_settings_of_every_method(method):
+EQUAL = {key: [0.5, 0.5] for key in ("baseline", "amnl", "scaled_targets")}
+FIXED = EQUAL | {"constant": [0.0477, 0.9523], "single_task": [1.0, 0.0]}
+
+
+@pytest.mark.parametrize("method", [*FIXED, "gaba", "grace", "gaba_no_floor"])
+def test_the_settings_of_every_method_of_the_book(method):
     chosen = METHODS[method]
-    assert chosen.w_max == (2.0 if method in ("amnl", "grace") else 1.0)
+    assert chosen.samples == (Linear(2.0) if method in ("amnl", "grace") else Uniform())
     assert chosen.rul_scale == (125.0 if method == "scaled_targets" else 1.0)
     assert chosen.name == method
-    fixed = {key: [0.5, 0.5] for key in ("baseline", "amnl", "scaled_targets")}
-    fixed |= {"constant": [0.0477, 0.9523], "single_task": [1.0, 0.0]}
-    weighting = getattr(chosen.make_balancer(), "weighting", None)
-    if method in fixed:
-        assert weighting().tolist() == pytest.approx(fixed[method], abs=1e-7)
-    elif method in ("gaba", "grace", "gaba_no_floor"):
+    weighting = chosen.make_balancer().weighting
+    if method in FIXED:
+        assert weighting().tolist() == pytest.approx(FIXED[method], abs=1e-7)
+    else:
         floor = 0.0 if method == "gaba_no_floor" else 0.05
         for _ in range(100):  # equal weights while it warms up
             assert weighting(torch.tensor([500.0, 1.0])).tolist() == [0.5, 0.5]
@@ -272,21 +274,22 @@ def test_the_settings_of_every_method(method):
             settled = weighting(torch.tensor([500.0, 1.0]))
         smallest = 1 / 501 if floor == 0 else floor / (floor + 500 / 501)  # as published: below the floor it names
         assert settled.tolist() == pytest.approx([smallest, 1 - smallest], abs=1e-4)
-    else:
-        assert weighting is None
 
 
 # One step, by hand
 
 
 def started(data, config):
-    run = training._Run(data, config, None, {})
-    run.start(False)
-    return run
+    return State(data, config)
 
 
 def batches(run, count):
-    return [(step, index) for step, index in enumerate(run._batches()[:count])]
+    """The positions in the first batches of an epoch, and these batches."""
+    return [(index, run.data.train.tensors(index.numpy())) for index in run.batches()[:count]]
+
+
+def one_epoch(run):
+    return loop._one_epoch(run, *upload([run.data.train, run.data.validation], run.device), [])
 
 
 def parameters(module):
@@ -298,18 +301,18 @@ def test_one_step_of_every_method_by_hand(method):
     data = prepare(demo_fleet(engines=5, test_engines=2, seed=3), window=8, max_rul=100, seed=0)
     config = replace(TINY, method=method, clip_norm=0.5, weight_decay=0.1, learning_rate=0.01)
     run, chosen = started(data, config), METHODS[method]
-    (step, index), model = batches(run, 1)[0], copy.deepcopy(run.model)
+    (index, batch), model = batches(run, 1)[0], copy.deepcopy(run.model)
     draws = Draws(0)
     draws.restore(run.draws.state())
-    with run.draws:
-        report = run._step(step, index)
+    report = run.train_on(batch)
 
     x, rul, health = data.train.tensors(index.numpy())
     balancer = chosen.make_balancer()
     with draws:
         representation = model.train().encode(x)
         predicted, logits = model.heads(representation)
-        worth = 1 + (chosen.w_max - 1) * (1 - rul / 100)
+        line = chosen.samples == Linear(chosen.samples.w_max)
+        worth = 1 + (chosen.samples.w_max - 1) * (1 - rul / 100) if line else chosen.samples(rul, 100)
         squares = (worth * (predicted - rul) ** 2).mean() / (125**2 if method == "scaled_targets" else 1)
         picked = logits.log_softmax(dim=1)[torch.arange(len(health)), health]
         losses = torch.stack([squares, -picked.mean()])
@@ -349,8 +352,7 @@ def test_a_method_that_scales_and_weighs_scales_the_cap_too(tiny, monkeypatch):
     for scale in (1.0, 50.0):
         monkeypatch.setitem(METHODS, "amnl", replace(METHODS["amnl"], rul_scale=scale))
         run = started(tiny, TINY)
-        with run.draws:
-            losses[scale] = run._step(*batches(run, 1)[0]).losses
+        losses[scale] = run.train_on(batches(run, 1)[0][1]).losses
     assert float(losses[50.0][0]) == pytest.approx(float(losses[1.0][0]) / 50**2, rel=1e-5)
     assert float(losses[50.0][1]) == float(losses[1.0][1])
 
@@ -359,8 +361,7 @@ def test_a_loose_clip_changes_nothing_and_a_tight_one_shortens_the_gradient(tiny
     norms = {}
     for clip in (1e9, 0.01):
         run = started(tiny, replace(TINY, clip_norm=clip))
-        with run.draws:
-            run._step(*batches(run, 1)[0])
+        run.train_on(batches(run, 1)[0][1])
         norms[clip] = float(torch.sqrt(sum((p.grad**2).sum() for p in run.model.parameters())))
     assert norms[1e9] > 1
     assert norms[0.01] == pytest.approx(0.01, rel=1e-3)
@@ -370,9 +371,8 @@ def test_a_loose_clip_changes_nothing_and_a_tight_one_shortens_the_gradient(tiny
 def test_the_average_after_three_steps_by_hand(tiny, decay):
     run = started(tiny, replace(TINY, ema_decay=decay, learning_rate=0.01))
     means = None
-    for steps, (step, index) in enumerate(batches(run, 3)):
-        with run.draws:
-            run._step(step, index)
+    for steps, (_, batch) in enumerate(batches(run, 3)):
+        run.train_on(batch)
         now, share = parameters(run.model), min(decay, (1 + steps) / (10 + steps))
         means = now if means is None else [share * a + (1 - share) * b for a, b in zip(means, now, strict=True)]
     for mean, found, last in zip(means, run.average.module.parameters(), now, strict=True):
@@ -384,7 +384,7 @@ def test_the_average_is_what_is_judged_and_kept(tiny):
     averaged, raw = (train(tiny, replace(TINY, ema_decay=decay), progress=False) for decay in (0.99, 0.0))
     assert not torch.equal(weights(averaged.model), weights(raw.model))
     run = started(tiny, TINY)
-    row = run.one_epoch(tqdm(disable=True))
+    row = one_epoch(run)
     assert row["validation_rmse"] == evaluate(run.average.module, tiny.validation).scores()["rmse"]
     assert row["validation_rmse"] != evaluate(run.model, tiny.validation).scores()["rmse"]
     assert row["loss_rul"] > row["loss_health"] > 0
@@ -402,11 +402,11 @@ def scripted(monkeypatch, tiny):
 
         def judged(model, windows, **keywords):
             seen = evaluate(model, windows, **keywords)
-            if windows is not tiny.validation:
+            if windows.windows is not tiny.validation:
                 return seen
             return SimpleNamespace(scores=lambda: {**seen.scores(), "rmse": next(told)})
 
-        monkeypatch.setattr(training, "evaluate", judged)
+        monkeypatch.setattr(loop, "evaluate", judged)
 
     return script
 
@@ -415,21 +415,21 @@ def test_the_best_epoch_is_kept_even_if_it_is_not_the_last(tiny, tmp_path, scrip
     scripted(30.0, 10.0)
     short = train(tiny, replace(TINY, epochs=2), progress=False)
     scripted(30.0, 10.0, 20.0)
-    record = run_experiment(tiny, replace(TINY, epochs=3), tmp_path, progress=False)
+    record = run(tiny, replace(TINY, epochs=3), tmp_path, progress=False)
     scripted(30.0, 10.0, 20.0)
     result = train(tiny, replace(TINY, epochs=3), progress=False)
     checkpoint = load_checkpoint(tmp_path / "best.safetensors")
-    assert record["selected_epoch"] == result.best_epoch == checkpoint.facts["best_epoch"] == 2
+    assert record.selected_epoch == result.best_epoch == checkpoint.facts["best_epoch"] == 2
     assert len(result.history) == 3
     for model in (result.model, checkpoint.model):
         assert torch.equal(weights(model), weights(short.model))
         assert not any(module.training for module in model.modules())
-    assert record["test"] == pytest.approx(evaluate(short.model, tiny.test).scores())
-    assert record["validation"]["rmse"] == 10.0
+    assert asdict(record.test) == pytest.approx(evaluate(short.model, tiny.test).scores())
+    assert record.validation.rmse == 10.0
     scripted(30.0, 10.0, 20.0)
     last = started(tiny, TINY)
     for _ in range(3):
-        last.one_epoch(tqdm(disable=True))
+        one_epoch(last)
     assert not torch.equal(weights(last.average.module), weights(result.model))
 
 
@@ -455,7 +455,7 @@ def test_the_learning_rate_warms_up_then_halves_on_a_plateau(tiny, scripted):
 def test_the_cap_of_the_data_is_the_cap_of_everything(cap, tmp_path):
     fleet = demo_fleet(engines=6, test_engines=4, seed=3)
     data = prepare(fleet, window=8, max_rul=cap, thresholds=(50, 20), seed=0)
-    record = run_experiment(data, replace(TINY, epochs=1), tmp_path, progress=False)
+    record = run(data, replace(TINY, epochs=1), tmp_path, progress=False)
     checkpoint = load_checkpoint(tmp_path / "best.safetensors")
     model = checkpoint.model
     assert (model.max_rul, model.thresholds) == (cap, (50, 20))
@@ -466,7 +466,7 @@ def test_the_cap_of_the_data_is_the_cap_of_everything(cap, tmp_path):
     assert (model.predict(data.test.tensors()[0])[0] == cap).all()
     assert (predict(checkpoint, fleet.test)["rul"] == cap).all()
     assert evaluate(model, data.test).true_rul.max() <= cap
-    assert record["data"]["max_rul"] == cap
+    assert record.data["max_rul"] == cap
     assert evaluate(model, data.test_all).true_health.tolist() == [
         0 if rul > 50 else 2 if rul <= 20 else 1 for rul in data.test_all.true_rul
     ]
@@ -502,16 +502,15 @@ def test_bfloat16_resumes_to_the_bit_and_stays_what_it_was(tiny, tmp_path):
 def test_buffers_of_a_balancer_keep_their_precision(tiny):
     run = started(tiny, replace(TINY, method="grace", precision="bf16"))
     kinds = {name: buffer.dtype for name, buffer in run.balancer.named_buffers()}
-    with run.draws:
-        report = run._step(*batches(run, 1)[0])
+    report = run.train_on(batches(run, 1)[0][1])
     assert {name: buffer.dtype for name, buffer in run.balancer.named_buffers()} == kinds
     assert report.losses.dtype == report.weights.dtype == torch.float32
 
 
 def test_a_record_without_a_precision_is_one_of_float32():
     assert TrainingConfig().precision == "fp32"
-    kept = {name: value for name, value in asdict(TrainingConfig()).items() if name != "precision"}
-    assert TrainingConfig(**kept) == TrainingConfig()
+    kept = {name: value for name, value in TrainingConfig().to_dict().items() if name != "precision"}
+    assert TrainingConfig.from_dict(kept) == TrainingConfig()
 
 
 # What a step notes
@@ -537,7 +536,7 @@ def test_what_steps_note_is_said_once_counted_and_kept(tiny, tmp_path, monkeypat
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = train(tiny, config, folder=tmp_path, progress=False)
-    steps = 2 * len(started(tiny, config)._batches())
+    steps = 2 * len(started(tiny, config).batches())
     said = [str(warning.message) for warning in caught if "epoch" in str(warning.message)]
     assert [message.partition(": ")[0] for message in said] == ["plain MSE + CE, seed 1, epoch 1"] * 2
     assert "task 1 has a gradient norm of 1.5e-09" in said[0]
@@ -605,9 +604,9 @@ def test_no_validation_engines_is_said_in_the_words_of_prepare():
 
 def test_watched_windows_choose_nothing_and_must_be_some(tiny):
     with pytest.raises(ValueError, match="watched names 'validation'"):
-        train(tiny, TINY, progress=False, watched={"validation": tiny.test})
+        Watch(validation=tiny.test)
     with pytest.raises(ValueError, match="test is empty"):
-        train(tiny, TINY, progress=False, watched={"test": tiny.test.take([])})
+        Watch(test=tiny.test.take([]))
 
 
 def test_no_test_engines_are_needed(tiny):
@@ -652,7 +651,7 @@ def test_a_full_memory_is_said_in_the_words_of_the_settings(tiny, monkeypatch, e
     def full(*_):
         raise error
 
-    monkeypatch.setattr(training._Run, "_step", full)
+    monkeypatch.setattr(State, "train_on", full)
     with pytest.raises(InputError, match="memory does not suffice for batch_size 64 with preset 'compact'"):
         train(tiny, TINY, progress=False)
 
@@ -661,7 +660,7 @@ def test_a_fault_of_our_own_is_no_fault_of_the_input(tiny, monkeypatch):
     def wrong(*_):
         raise RuntimeError("shapes differ")
 
-    monkeypatch.setattr(training._Run, "_step", wrong)
+    monkeypatch.setattr(State, "train_on", wrong)
     with pytest.raises(RuntimeError, match="shapes differ"):
         train(tiny, TINY, progress=False)
 
@@ -690,7 +689,7 @@ def test_what_a_callback_writes_into_its_row_stays_out_of_the_run(tiny):
         row["validation_rmse"] = -row["epoch"]
         row["mine"] = 1.0
 
-    scribbled = train(tiny, config, progress=False, on_epoch=scribble)
+    scribbled = train(tiny, config, progress=False, observers=[scribble])
     assert torch.equal(weights(scribbled.model), weights(plain.model))
     assert scribbled.best_epoch == plain.best_epoch
     assert scribbled.history.drop(columns="seconds").equals(plain.history.drop(columns="seconds"))

@@ -9,10 +9,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 from torch.testing import assert_close
 
 from rulbook import reference
+from rulbook.balancing import WeightedSum
+from rulbook.gradients import task_gradient_norms
 from rulbook.losses import AMNL, GABA, GRACE, task_losses
+from rulbook.methods import METHODS
+from rulbook.weighting import InverseGradient
+from rulbook.weighting.samples import Linear
 
 NORMS = [4.81, 0.0096]
 seeds = st.integers(0, 2**31 - 1)
@@ -92,7 +98,7 @@ def test_the_corners_of_the_square_meet(seed, w_max):
 def test_grace_mixes_the_tasks_once(seed):
     """AMNL inside GRACE would multiply its own share 0.5 on top of the weights of the norms."""
     pred, target, logits, labels = as_torch(batch(seed))
-    mse, cross_entropy = task_losses(pred, logits, target, labels, w_max=2.0)
+    mse, cross_entropy = task_losses(pred, logits, target, labels, samples=Linear(w_max=2.0))
     weights = torch.from_numpy(reference.inverse_gradient_weights(NORMS))
     assert_close(
         GRACE()(pred, target, logits, labels, NORMS), weights[0] * mse + weights[1] * cross_entropy, rtol=1e-6, atol=0
@@ -118,3 +124,42 @@ def test_wrong_norms_are_refused(norms):
         reference.grace_loss(*values, norms)
     with pytest.raises(ValueError, match="norms"):
         GRACE()(*as_torch(values), norms)
+
+
+@pytest.mark.parametrize(("form", "name"), [(GABA, "gaba"), (GRACE, "grace")])
+def test_the_module_is_the_bare_formula_and_the_method_of_its_name_adds_average_floor_and_warmup(form, name):
+    def network():
+        generator = torch.Generator().manual_seed(3)
+        parts = nn.ModuleList([nn.Linear(2, 4), nn.Linear(4, 1), nn.Linear(4, 3)]).double()
+        for parameter in parts.parameters():
+            nn.init.normal_(parameter, generator=generator)
+        return parts
+
+    def answers(parts):
+        x = torch.tensor([[0.1, 2.0], [-1.0, 0.5], [3.0, 1.0]], dtype=torch.float64)
+        hidden = parts[0](x).tanh()
+        return 60 + 30 * parts[1](hidden), parts[2](hidden)
+
+    def gradients(parts):
+        return [parameter.grad for parameter in parts.parameters()]
+
+    target, labels, method = torch.tensor([5.0, 60.0, 125.0]).double(), torch.tensor([2, 1, 0]), METHODS[name]
+    trunk, by_hand, stepped = (network() for _ in range(3))
+    shared = list(trunk[0].parameters())
+    norms = task_gradient_norms(task_losses(*answers(trunk), target, labels, samples=method.samples), shared)
+    pred, logits = answers(by_hand)
+    form()(pred, target, logits, labels, norms).backward()
+
+    def step(balancer):
+        stepped.zero_grad()
+        losses = task_losses(*answers(stepped), target, labels, samples=method.samples)
+        return balancer.backward(losses, shared=list(stepped[0].parameters())).weights.tolist()
+
+    step(WeightedSum(InverseGradient(beta=0, floor=0, warmup=0)))
+    for one, other in zip(gradients(by_hand), gradients(stepped), strict=True):
+        assert_close(one, other)
+    # The method: equal weights while it warms up, and then a step of a hundredth towards the formula's.
+    balancer = method.make_balancer()
+    assert [step(balancer) for _ in range(100)] == [[0.5, 0.5]] * 100
+    formula = reference.inverse_gradient_weights(norms)
+    assert step(balancer) == pytest.approx(0.99 * np.array([0.5, 0.5]) + 0.01 * formula)

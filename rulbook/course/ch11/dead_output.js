@@ -1,5 +1,7 @@
+// @ts-check
 import { figure, fixed, range, sum } from "../figures/shared.js";
 
+/** @param {string} output @param {number} a */
 export const answerAndSlope = (output, a) => {
   if (output === "ReLU") return [Math.max(a, 0), a > 0 ? 1 : 0];
   if (output === "softplus") {
@@ -9,6 +11,7 @@ export const answerAndSlope = (output, a) => {
   return [a, 1];
 };
 
+/** @param {string} output @param {number} start @param {number} step @param {number[]} targets */
 export const outputPath = (output, start, step, targets) => {
   let a = start;
   const path = [];
@@ -42,7 +45,7 @@ export default figure(({ state: { output, start, step }, data: { targets }, colo
   if (dead) panel.rule(died === path.length + 1 ? 0 : died, { color: colors.accent });
 
   const error = Math.sqrt(sum(targets.map((mean, i) => (path[i] - mean) ** 2)) / targets.length);
-  const end = fixed(path.at(-1), 1);
+  const end = fixed(path[path.length - 1], 1);
   const life = dead
     ? `It has been exactly 0 since batch ${died === path.length + 1 ? 0 : died}, and no batch can change that.`
     : `It ends at ${end} cycles.`;

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from rulbook._check import one_of
 from rulbook.course.figures.controls import Choice, Slider
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import fixed
 from rulbook.palette import ACCENT, OTHERS
 
 __all__ = ["BATCH_MEANS", "OUTPUTS", "DeadOutput", "answer_and_slope", "output_path"]
@@ -89,6 +90,22 @@ class DeadOutput(LiveFigure):
     def tables(self) -> dict[str, Any]:
         """The mean labels of the batches, unrounded."""
         return {"targets": list(BATCH_MEANS)}
+
+    def read_out(self) -> str:
+        """How far the answers are from the labels, and whether the output still lives."""
+        path = np.array(output_path(self.output, self.start, self.step))
+        error = np.sqrt(np.mean((path[:-1] - BATCH_MEANS) ** 2))
+        if path[-1] == 0:
+            alive = np.flatnonzero(path)
+            since = alive[-1] + 1 if len(alive) else 0
+            life = f"It has been exactly 0 since batch {since}, and no batch can change that."
+        else:
+            life = f"It ends at {fixed(path[-1], 1)} cycles."
+        return (
+            f"Start {fixed(self.start, 0)}, step {fixed(self.step, 1)}, {self.output} behind the output: over the "
+            f"{len(BATCH_MEANS)} batches the answer misses the mean label by {fixed(error, 1)} cycles (root mean "
+            f"square). {life}"
+        )
 
     def picture(self, axes: Axes) -> None:
         """The answers, over the labels and over what an output without anything behind it would say."""

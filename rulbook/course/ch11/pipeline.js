@@ -1,7 +1,9 @@
-import { figure, percent, range } from "../figures/shared.js";
+// @ts-check
+import { figure, percent, range, whole } from "../figures/shared.js";
 
-const whole = (count) => count.toLocaleString("en-US");
+/** @param {number[]} sizes */
 const shape = (sizes) => sizes.join(" × ");
+/** @param {number[]} sizes */
 const numbers = (sizes) => sizes.reduce((product, size) => product * size, 1);
 
 export default figure(({ state: { block, preset, features }, data, colors, width, plot, table }) => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 
 from rulbook.course.figures.controls import Choice, Slider
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import percent, whole
 from rulbook.palette import ACCENT, OTHERS
 
 __all__ = ["Pipeline", "pipeline_table"]
@@ -82,6 +84,21 @@ class Pipeline(LiveFigure):
             preset: {label: pipeline_table(preset, count) for label, count in FEATURES.items()}
             for preset in self.controls()["preset"].metadata["control"]["choices"]
         }
+
+    def read_out(self) -> str:
+        """What goes into the chosen block and what leaves it, and its share of the parameters."""
+        table = pipeline_table(self.preset, FEATURES[self.features])
+        block, total = table["blocks"][int(self.block) - 1], whole(table["total"])
+        takes, gives = (" × ".join(map(str, block[end])) for end in ("takes", "gives"))
+        if not block["layers"]:
+            return (
+                f"Block 1 is the window itself: {gives} = {whole(math.prod(block['gives']))} numbers. "
+                f"All blocks together have {total} parameters."
+            )
+        return (
+            f"Block {whole(self.block)}, {block['name']}: {takes} numbers come in, {gives} leave. It has "
+            f"{whole(block['parameters'])} of {total} parameters, {percent(block['parameters'] / table['total'], 2)}."
+        )
 
     def picture(self, axes: Axes) -> None:
         """Shares of the parameters, the chosen block marked."""

@@ -1,7 +1,10 @@
+// @ts-check
 import { clip, figure, fixed, range } from "../figures/shared.js";
 
+/** @param {number} ratio */
 export const equilibrium = (ratio) => (ratio - 1) / (ratio + 1);
 
+/** @param {number} ratio @param {string} optimizer @param {number} rate @param {number} steps */
 export const toyPath = (ratio, optimizer, rate, steps) => {
   let theta = 0, first = 0, second = 0;
   const path = [0];
@@ -20,7 +23,7 @@ export const toyPath = (ratio, optimizer, rate, steps) => {
 
 export default figure(({ state: { decades, optimizer, rate }, data: { steps }, colors, plot, legend }) => {
   const ratio = 10 ** decades, eta = 10 ** rate, rest = equilibrium(ratio), path = toyPath(ratio, optimizer, eta, steps);
-  const [rulColor, healthColor] = colors.others, end = path.at(-1), ranAway = Math.abs(end) > 10;
+  const [rulColor, healthColor] = colors.others, end = path[path.length - 1], ranAway = Math.abs(end) > 10;
   legend([
     { label: optimizer, color: colors.accent },
     { label: "where the sum is least", color: colors.baseline, dash: true },

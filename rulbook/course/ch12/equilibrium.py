@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from rulbook._check import Array, above, one_of, whole
 from rulbook.course.figures.controls import Choice, Slider
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import fixed
 from rulbook.palette import ACCENT, OTHERS
 
 __all__ = ["OPTIMIZERS", "Equilibrium", "equilibrium", "toy_path"]
@@ -82,6 +83,23 @@ class Equilibrium(LiveFigure):
     def tables(self) -> dict[str, Any]:
         """How many steps are drawn."""
         return {"steps": STEPS}
+
+    def read_out(self) -> str:
+        """Where the sum is least, what that leaves to each task, and whether the optimiser gets there."""
+        ratio, rate = 10**self.decades, 10**self.rate
+        rest, path = equilibrium(ratio), toy_path(ratio, self.optimizer, rate)
+        away = [step for step, theta in enumerate(path) if abs(theta - rest) >= 0.01]
+        if abs(path[-1]) > FAR:
+            how = f"runs away: it needs a learning rate below {fixed(2 / (ratio + 1), 4)}"
+        elif away[-1:] == [STEPS]:
+            how = f"stands at {fixed(path[-1], 3)} after {STEPS} steps, still on its way"
+        else:
+            how = f"is there to within 0.01 from step {away[-1] + 1 if away else 0} on"
+        return (
+            f"At a stiffness ratio of {fixed(ratio, 1 if ratio < 10 else 0)} the sum is least at θ = {fixed(rest, 3)}, "
+            f"which leaves RUL an error of {fixed((1 - rest) ** 2 / 2, 3)} and health one of "
+            f"{fixed((1 + rest) ** 2 / 2, 3)}. {self.optimizer} with a learning rate of {fixed(rate, 4)} {how}."
+        )
 
     def picture(self, axes: Axes) -> None:
         """The paths of both optimisers."""

@@ -1,19 +1,22 @@
-import { figure, fixed, range } from "../figures/shared.js";
+// @ts-check
+import { figure, fixed, range, short } from "../figures/shared.js";
 
+/**
+ * @param {number} unit
+ * @param {number} rmse
+ * @param {number} p
+ * @param {number} parameters
+ * @param {{ batch: number, rulSlope: number, healthSlope: number }} scales
+ */
 export const norms = (unit, rmse, p, parameters, { batch, rulSlope, healthSlope }) => {
   const share = Math.sqrt(parameters / batch);
   return [share * ((2 * rmse) / unit) * (rulSlope / unit), share * Math.sqrt(1.5) * (1 - p) * healthSlope];
 };
 
+/** @param {number} rmse @param {number} p @param {{ batch: number, rulSlope: number, healthSlope: number }} scales */
 export const evenUnit = (rmse, p, scales) => {
   const [rul, health] = norms(1, rmse, p, 1, scales);
   return Math.sqrt(rul / health);
-};
-
-// Three digits, without an exponent.
-export const short = (value) => {
-  if (value >= 100) return Math.round(value).toLocaleString("en-US");
-  return fixed(value, Math.max(0, 2 - Math.floor(Math.log10(value))));
 };
 
 export default figure(({ state: { unit, rmse, p_true, size }, data, colors, plot }) => {

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from rulbook._check import above, within
 from rulbook.course.figures.controls import Slider
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import fixed, short
 from rulbook.palette import ACCENT, OTHERS
 
 __all__ = ["NormScales", "even_unit", "modelled_norms"]
@@ -78,6 +79,17 @@ class NormScales(LiveFigure):
     def tables(self) -> dict[str, Any]:
         """The constants of the model."""
         return {"batch": BATCH, "rulSlope": RUL_SLOPE, "healthSlope": HEALTH_SLOPE}
+
+    def read_out(self) -> str:
+        """Both norms, which task is louder and by how much, and the unit in which they would be equally loud."""
+        rul, health = modelled_norms(self.unit, self.rmse, self.p_true, 10**self.size)
+        (loud, task), (quiet, other) = sorted([(health, "health"), (rul, "RUL")], reverse=True)
+        return (
+            f"RUL in units of {fixed(self.unit, 0)} {'cycle' if self.unit == 1 else 'cycles'}, an RMSE of "
+            f"{fixed(self.rmse, 0)} cycles, the true class at {fixed(self.p_true)}: norms {short(rul)} and "
+            f"{short(health)}. The {task} task is {short(loud / quiet)} times as loud as the {other} task. They would "
+            f"be equally loud in units of {fixed(even_unit(self.rmse, self.p_true), 1)} cycles."
+        )
 
     def picture(self, axes: Axes) -> None:
         """The ratio against the unit."""

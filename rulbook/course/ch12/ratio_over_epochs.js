@@ -1,15 +1,9 @@
-import { figure, fixed, range } from "../figures/shared.js";
-
-// Three digits, without an exponent.
-export const short = (value) => {
-  if (value >= 100) return Math.round(value).toLocaleString("en-US");
-  return fixed(value, Math.max(0, 2 - Math.floor(Math.log10(value))));
-};
+// @ts-check
+import { figure, range, short } from "../figures/shared.js";
 
 export default figure(({ state: { place, unit, epoch }, data, colors, plot, legend }) => {
-  const { log10 } = Math, { shape, values } = data.quantiles[unit][place];
-  const [count, width] = shape, row = (e) => Array.from(values.subarray(e * width, (e + 1) * width));
-  const rows = range(count).map(row), low = Math.floor(log10(Math.min(...values))), high = Math.ceil(log10(Math.max(...values)));
+  const { log10 } = Math, rows = data.quantiles[unit][place], count = rows.length, values = rows.flat();
+  const low = Math.floor(log10(Math.min(...values))), high = Math.ceil(log10(Math.max(...values)));
   legend([
     { label: "median", color: colors.accent },
     { label: "middle half of the steps", color: colors.others[2] },

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from rulbook._check import Array
 from rulbook.course.figures.controls import Choice, Slider
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import short, whole
 from rulbook.course.results import read_json
 from rulbook.palette import ACCENT
 
@@ -72,10 +73,21 @@ class RatioOverEpochs(LiveFigure):
     epoch = Slider(1, low=0, high=EPOCHS, step=1, label="Epoch (0: not trained)")
 
     def tables(self) -> dict[str, Any]:
-        """All quantiles."""
+        """All quantiles, as lists: single precision would turn the last digit of some that are recorded with four."""
         return {
-            "quantiles": {unit: {place: recorded_ratios(place, unit) for place in PLACES} for unit in UNITS},
+            "quantiles": {unit: {place: recorded_ratios(place, unit).tolist() for place in PLACES} for unit in UNITS},
         }
+
+    def read_out(self) -> str:
+        """Median, middle half and range of the ratio in the chosen epoch."""
+        row = recorded_ratios(self.place, self.unit)[int(self.epoch)]
+        at = {name: short(value) for name, value in zip(QUANTILES, row, strict=True)}
+        when = f"Epoch {whole(self.epoch)}" if self.epoch else "The untrained network"
+        where = self.place if self.place == "all shared parameters" else f"the {self.place}"
+        return (
+            f"{when}, RUL in {self.unit}, norms on {where}: median ratio {at['median']}, half of the steps between "
+            f"{at['q1']} and {at['q3']}, all between {at['min']} and {at['max']}."
+        )
 
     def picture(self, axes: Axes) -> None:
         """The bands of the chosen place and unit."""

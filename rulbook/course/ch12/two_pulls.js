@@ -1,5 +1,7 @@
+// @ts-check
 import { figure, fixed, range } from "../figures/shared.js";
 
+/** @param {number} angle @param {number} ratio @param {number} weight */
 export const jointCosines = (angle, ratio, weight) => {
   const cosine = Math.cos((angle * Math.PI) / 180), first = weight * ratio, second = 1 - weight;
   const length = Math.sqrt(Math.max(first ** 2 + second ** 2 + 2 * first * second * cosine, 0));
@@ -7,6 +9,7 @@ export const jointCosines = (angle, ratio, weight) => {
   return [(first + second * cosine) / length, (first * cosine + second) / length];
 };
 
+/** @param {number} ratio @param {number} weight */
 export const tippingCosine = (ratio, weight) => -(1 - weight) / (weight * ratio);
 
 export default figure(({ state: { angle, decades, weight }, colors, width, plot }) => {

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from rulbook._check import above, within
 from rulbook.course.figures.controls import Slider
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import fixed
 from rulbook.palette import ACCENT, OTHERS
 
 __all__ = ["TwoPulls", "joint_cosines", "tipping_cosine"]
@@ -36,7 +37,7 @@ def joint_cosines(angle: float, ratio: float, weight: float) -> tuple[float, flo
 
 
 def tipping_cosine(ratio: float, weight: float = 0.5) -> float:
-    r"""The cosine below which a small step on the weighted sum makes the second task worse (section 12.4).
+    r"""The cosine below which a small step on the weighted sum makes the second task worse (section 12.1).
 
     .. math:: \cos\varphi < -\frac{1 - \lambda}{\lambda \rho}
 
@@ -74,6 +75,25 @@ class TwoPulls(LiveFigure):
     def tables(self) -> dict[str, Any]:
         """Nothing: the module computes what it draws."""
         return {}
+
+    def read_out(self) -> str:
+        """How the two pulls compare, what a step along their sum does for each task, and when health gets worse."""
+        ratio = 10**self.decades
+        pull = ratio * self.weight / (1 - self.weight)
+        cosines = joint_cosines(self.angle, ratio, self.weight)
+        if math.isnan(cosines[0]):
+            return (
+                f"At {fixed(self.angle, 0)}° and equal pulls the two gradients cancel: the sum is zero, and nobody "
+                "moves."
+            )
+        rul, health = (f"{'gets worse' if cosine < 0 else 'improves'} ({fixed(cosine, 3)}" for cosine in cosines)
+        tipping = tipping_cosine(ratio, self.weight)
+        edge = "No angle" if tipping < -1 else f"Any cosine below {fixed(tipping, 4)}"
+        return (
+            f"The weighted RUL gradient is {fixed(pull, 0 if pull >= 100 else 2)} times as long as the other, at a "
+            f"cosine of {fixed(math.cos(math.radians(self.angle)), 3)}. A short step along the sum: the RUL task {rul} "
+            f"of the best possible), the health task {health}). {edge} between the gradients would make health worse."
+        )
 
     def picture(self, axes: Axes) -> None:
         """Both cosines against the ratio of the pulls."""

@@ -1,6 +1,9 @@
+// @ts-check
 import { figure, fixed, percent } from "../figures/shared.js";
 
+/** @param {number} late @param {number} early */
 export const lateWeight = (late, early) => late / (late + early);
+/** @param {[string, string, number, number][]} pieces @param {number} w */
 export const winnerAt = (pieces, w) => (pieces.find(([, , , end]) => w <= end) ?? [])[0];
 
 export default figure(({ state: { cost_late: late, cost_early: early, subset }, data, colors, plot }) => {

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
 from matplotlib.axes import Axes
 
-from rulbook.course.ch13.preference import late_weight, reigns
+from rulbook.course.ch13.preference import late_weight, preference, reigns
 from rulbook.course.ch13.regime_chooser import BOTH, REGIMES, STEPS, SUBSETS, regime_tables
 from rulbook.course.figures.controls import Choice, Slider
 from rulbook.course.figures.figure import LiveFigure
-from rulbook.palette import ACCENT, METHOD_LABELS
+from rulbook.course.figures.numerals import fixed, percent
+from rulbook.methods import METHODS
+from rulbook.palette import ACCENT
 
 __all__ = ["NAMED", "CostsToRegime"]
 
@@ -33,6 +36,15 @@ def _segments() -> dict[str, dict[str, list[list[Any]]]]:
                 [points[i]["label"], points[i]["color"], round(start, 4), round(end, 4)] for i, start, end in chain
             ]
     return found
+
+
+def _winner(source: str, subset: str, w: float) -> tuple[int, str] | None:
+    """Place and label of the method with the lowest J among those of the book; None where there are no numbers."""
+    points = [point for point in regime_tables()["points"][source][subset] if point["main"]]
+    if not points:
+        return None
+    best = int(preference([[point["rmse"], point["nasa"]] for point in points], w).argmin())
+    return best, points[best]["label"]
 
 
 class CostsToRegime(LiveFigure):
@@ -64,7 +76,7 @@ class CostsToRegime(LiveFigure):
     def tables(self) -> dict[str, Any]:
         """Regimes with the method named for each, who wins where, and how sure that is."""
         return {
-            "regimes": [[name, METHOD_LABELS[NAMED[name]], start, end] for name, start, end in REGIMES],
+            "regimes": [[name, METHODS[NAMED[name]].label, start, end] for name, start, end in REGIMES],
             "segments": _segments(),
             "wins": {subset: both["book"] for subset, both in regime_tables()["wins"].items()},
             "order": {
@@ -73,6 +85,26 @@ class CostsToRegime(LiveFigure):
             },
             "steps": STEPS,
         }
+
+    def read_out(self) -> str:
+        """The preference that the prices come to, its regime, and whom J chooses there by both sources of numbers."""
+        w = late_weight(self.cost_late, self.cost_early)
+        regime = next((name for name, _, end in REGIMES if w < end), REGIMES[-1][0])
+        reported, measured = (_winner(source, self.subset, w) for source in SOURCES)
+        theirs = f"It prints no numbers for {self.subset}"
+        if reported:
+            theirs = f"By J, its own numbers for {self.subset} choose {reported[1]}"
+        own = "we have measured none yet"
+        if measured:
+            # The shares are known on a grid of preferences; a half is rounded up.
+            wins = regime_tables()["wins"][self.subset]["book"][math.floor(w * STEPS + 0.5), measured[0]]
+            own = f"ours choose {measured[1]}, in {percent(wins, 0)} of the resamples"
+        return (
+            f"A cycle late at {fixed(self.cost_late, 0)} and a cycle early at {fixed(self.cost_early, 0)} thousand USD "
+            f"make w = {fixed(w, 3)}: the {regime} regime, for which the source names "
+            f"{METHODS[NAMED[regime]].label}. {theirs}; {own}. For such prices {percent(1 - w)} of the predictions "
+            "should be late."
+        )
 
     def picture(self, axes: Axes) -> None:
         """The three bars and the line."""

@@ -1,21 +1,27 @@
+// @ts-check
 import { clip, figure, fixed, percent } from "../figures/shared.js";
 
+/** @param {number[]} values */
 export const minMax = (values) => {
   const low = Math.min(...values), high = Math.max(...values);
   return values.map((value) => (high > low ? (value - low) / (high - low) : 0));
 };
 
+/** @param {{ rmse: number, nasa: number }[]} points */
 export const lines = (points) => {
   const rmse = minMax(points.map((point) => point.rmse)), nasa = minMax(points.map((point) => point.nasa));
   return points.map((_, i) => [rmse[i], nasa[i]]);
 };
 
+/** @param {{ rmse: number, nasa: number }[]} points @param {number} w */
 export const preference = (points, w) => lines(points).map(([rmse, nasa]) => (1 - w) * rmse + w * nasa);
 
+/** @param {{ rmse: number, nasa: number }[]} points */
 export const front = (points) => points.map((a) => !points.some((b) =>
   b.rmse <= a.rmse && b.nasa <= a.nasa && (b.rmse < a.rmse || b.nasa < a.nasa)));
 
 // More than the values take, on the right with room for labels, from a round number to a round number.
+/** @param {number[]} values @param {number} unit @param {number} right */
 const roomy = (values, unit, right) => {
   const low = Math.min(...values), high = Math.max(...values), room = 0.12 * (high - low) || unit;
   return [unit * Math.floor((low - room) / unit), unit * Math.ceil((high + right * room) / unit)];
@@ -36,7 +42,7 @@ export default figure(({ state: { w, numbers, subset, everybody }, data, colors,
     y: { domain: points.length ? roomy(known("nasa"), 10, 1) : [0, 1], label: "NASA score", ticks: points.length ? undefined : [] },
     height: 300,
   });
-  const stroke = (dash) => (dash ? "6 3" : undefined);
+  const stroke = (dash) => dash || undefined;
   for (const { rmse, rmse_low, rmse_high, nasa, nasa_low, nasa_high, color, dash } of points) {
     const bar = { width: 1.5, color, dash: stroke(dash) };
     if (rmse_low !== null) plane.line([[rmse_low, nasa], [rmse_high, nasa]], bar);
@@ -50,7 +56,7 @@ export default figure(({ state: { w, numbers, subset, everybody }, data, colors,
   }
   plane.labels(points.filter((_, i) => onFront[i] || i === winner || points.length < 7)
     .map(({ rmse, nasa, label, color }) => ({ at: [rmse, nasa], text: label, color })));
-  for (const [i, { rmse, nasa, color }] of points.entries()) plane.dot([rmse, nasa], { color, r: i === winner ? 5 : 4 });
+  points.forEach(({ rmse, nasa, color, marker, hollow }, i) => plane.dot([rmse, nasa], { color, marker, hollow, r: i === winner ? 5 : 4 }));
   if (!points.length) plane.text([0.5, 0.5], `no ${numbers} numbers for ${subset}`, { anchor: "middle" });
 
   const values = plot({
@@ -70,8 +76,8 @@ export default figure(({ state: { w, numbers, subset, everybody }, data, colors,
   const band = `In the source's bands, w = ${fixed(w)} is the ${regime[0]} regime.`;
   table(
     ["Method", "RMSE", "NASA score", `J at w = ${fixed(w)}`, "Wins"],
-    points.map(({ label, color, dash, rmse, nasa }, i) => [
-      { label, color, dash }, fixed(rmse), fixed(nasa, 1), fixed(value[i], 3), wins ? percent(share(i), 0) : "unknown",
+    points.map(({ label, color, dash, marker, hollow, rmse, nasa }, i) => [
+      { label, color, dash, marker, hollow }, fixed(rmse), fixed(nasa, 1), fixed(value[i], 3), wins ? percent(share(i), 0) : "unknown",
     ]),
   );
   if (!points.length) return `There are no ${numbers} numbers for ${subset}, so nothing wins. ${band}`;

@@ -13,34 +13,18 @@ from rulbook._check import Array
 from rulbook.course.ch13.preference import preference, reigns, win_shares
 from rulbook.course.figures.controls import Choice, Slider, Switch
 from rulbook.course.figures.figure import LiveFigure
-from rulbook.course.results import read_json
+from rulbook.course.figures.numerals import fixed, percent
+from rulbook.course.results import read_benchmark, read_json
+from rulbook.methods import CANDIDATES, METHODS
 from rulbook.metrics import pareto_front
-from rulbook.palette import ACCENT, METHOD_LABELS, method_style
-from rulbook.runs.comparison import read_benchmark
+from rulbook.palette import ACCENT
 
 __all__ = ["REGIMES", "RegimeChooser", "measured_points", "measured_runs", "regime_tables", "reported_points"]
 
 BOTH = "FD002 + FD004"
-SUBSETS = (BOTH, "FD001", "FD002", "FD003", "FD004")
-SQUARE = ("baseline", "amnl", "gaba", "grace")
+SUBSETS = (BOTH, *read_json("rul_histograms")["subsets"])
+SQUARE = tuple(name for name, method in METHODS.items() if method.family == "square")
 """The methods of the book, in the order of the legend. The others compete on request."""
-LABELS = {
-    **METHOD_LABELS,
-    "constant": "constant 0.0477 / 0.9523",
-    "gaba_no_floor": "GABA without floor",
-    "scaled_targets": "targets / 125",
-    "single_task": "RUL alone",
-    "uncertainty": "uncertainty weighting",
-    "dwa": "DWA",
-    "gradnorm": "GradNorm",
-    "upgrad": "UPGrad",
-    "mgda": "MGDA",
-    "pcgrad": "PCGrad",
-    "cagrad": "CAGrad",
-    "imtl_g": "IMTL-G",
-    "aligned_mtl": "Aligned-MTL",
-    "dkamformer": "DKAMFormer, as quoted",
-}
 REGIMES = (("truck", 0.0, 0.15), ("airline", 0.15, 0.40), ("cruise", 0.40, 1.0))
 """The source's three deployment regimes and the preferences that it assigns to each."""
 STEPS = 100
@@ -66,12 +50,14 @@ def _point(method: str, *, rmse: float, rmse_std: float | None, nasa: float, nas
         ends = (None, None) if std is None else (round(value - std, digits), round(value + std, digits))
         return [round(value, digits), *ends]
 
-    style = method_style(method)
+    one = CANDIDATES[method]
     return {
         "method": method,
-        "label": LABELS[method],
-        "color": style.color,
-        "dash": style.dashed,
+        "label": one.label,
+        "color": one.look.color,
+        "dash": one.look.dash,
+        "marker": one.look.marker,
+        "hollow": one.look.hollow,
         "main": method in SQUARE,
         **dict(zip(("rmse", "rmse_low", "rmse_high"), around(rmse, rmse_std, 3), strict=True)),
         **dict(zip(("nasa", "nasa_low", "nasa_high"), around(nasa, nasa_std, 1), strict=True)),
@@ -86,7 +72,7 @@ def measured_runs(benchmark: pd.DataFrame | None = None) -> dict[str, tuple[list
     left out.
 
     Args:
-        benchmark: One row a run, as :func:`rulbook.runs.comparison.read_benchmark` returns them; if left out, those.
+        benchmark: One row a run, as :func:`rulbook.course.results.read_benchmark` returns them; if left out, those.
     """
     return {
         subset: (methods, runs)
@@ -105,7 +91,7 @@ def _runs_of(subset: str, benchmark: pd.DataFrame) -> tuple[list[str], Array]:
     seeds = {str(method): set(rows.index.get_level_values("seed")) for method, rows in table.groupby(level="method")}
     book = [seeds[method] for method in SQUARE if method in seeds]
     shared = sorted(set.intersection(*book)) if book else []
-    methods = [method for method in LABELS if shared and set(shared) <= seeds.get(method, set())]
+    methods = [method for method in CANDIDATES if shared and set(shared) <= seeds.get(method, set())]
     runs = np.array(
         [[[table.loc[(method, seed), name].mean() for name in MEASURES] for method in methods] for seed in shared]
     )
@@ -173,6 +159,28 @@ class RegimeChooser(LiveFigure):
         """Points of both sources, and how often each method wins over all resamples of the seeds."""
         return regime_tables()
 
+    def read_out(self) -> str:
+        """The regime of the preference, who wins there, how surely, and who is on the front."""
+        regime = next((name for name, _, end in REGIMES if self.w < end), REGIMES[-1][0])
+        band = f"In the source's bands, w = {fixed(self.w)} is the {regime} regime."
+        tables = regime_tables()
+        points = [p for p in tables["points"][self.numbers][self.subset] if p["main"] or self.everybody]
+        if not points:
+            return f"There are no {self.numbers} numbers for {self.subset}, so nothing wins. {band}"
+        table = np.array([[p["rmse"], p["nasa"]] for p in points])
+        value = preference(table, self.w)
+        winner = int(value.argmin())
+        sure = "How sure that is cannot be told: the source prints means, not runs."
+        if self.numbers == "measured":
+            wins = tables["wins"][self.subset]["all" if self.everybody else "book"][round(STEPS * self.w), winner]
+            seeds = tables["seeds"][self.subset]
+            sure = f"It wins in {percent(wins, 0)} of all ways to draw the {seeds} seeds again."
+        front = ", ".join(points[i]["label"] for i in np.lexsort(table.T[::-1]) if pareto_front(table)[i])
+        return (
+            f"{band} Of {len(points)} methods {points[winner]['label']} has the lowest J, {fixed(value[winner], 3)}. "
+            f"{sure} On the front: {front}."
+        )
+
     def picture(self, axes: Axes) -> None:
         """The points with their bars, the front, and a ring around the winner."""
         points = [p for p in regime_tables()["points"][self.numbers][self.subset] if p["main"] or self.everybody]
@@ -187,7 +195,10 @@ class RegimeChooser(LiveFigure):
                     half = (point[high] - point[low]) / 2
                     axes.errorbar(x, y, **{along: half}, color=point["color"], alpha=0.5)
             axes.plot(
-                x, y, "o", color=point["color"], fillstyle="none" if point["dash"] else "full", label=point["label"]
+                *(x, y, point["marker"]),
+                color=point["color"],
+                fillstyle="none" if point["hollow"] else "full",
+                label=point["label"],
             )
         front = table[pareto_front(table)]
         front = front[np.lexsort((front[:, 1], front[:, 0]))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from rulbook.course.ch13.expected_score import best_bias, expected_score
 from rulbook.course.figures.controls import Slider
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import fixed, percent
 from rulbook.palette import ACCENT, METHOD_COLORS
 
 __all__ = ["ScoreOfErrors"]
@@ -38,6 +40,18 @@ class ScoreOfErrors(LiveFigure):
 
     bias = Slider(0, low=-20, high=20, step=0.25, label="Bias (late is positive)", unit="cycles")
     sigma = Slider(15, low=1, high=30, step=0.5, label="Noise σ", unit="cycles")
+
+    def read_out(self) -> str:
+        """RMSE, mean score and share of late predictions here, and the bias at which the score is lowest."""
+        best = best_bias(self.sigma)
+        late = 1 - NormalDist(self.bias, self.sigma).cdf(0)
+        return (
+            f"With bias {fixed(self.bias, 1)} and noise {fixed(self.sigma, 1)} cycles the RMSE is "
+            f"{fixed(math.hypot(self.bias, self.sigma), 1)} and an engine scores "
+            f"{fixed(expected_score(self.bias, self.sigma))} on average; {percent(late, 0)} of the predictions are "
+            f"late. The score is lowest, {fixed(expected_score(best, self.sigma))}, at a bias of {fixed(best, 1)} "
+            f"cycles, where the RMSE is {fixed(math.hypot(best, self.sigma), 1)}."
+        )
 
     def picture(self, axes: Axes) -> None:
         """RMSE and mean score over the bias, each over its minimum."""

@@ -1,8 +1,11 @@
+// @ts-check
 import { clip, figure, fixed, percent, range, sum } from "../figures/shared.js";
 
+/** @param {number} rul @param {number} wMax @param {number} maxRul */
 export const weight = (rul, wMax, maxRul) => 1 + (wMax - 1) * clip(1 - rul / maxRul, 0, 1);
 
 // counts[y] samples have RUL y, the last one is at the cap.
+/** @param {number[] | Float32Array} counts @param {number} near @param {number} wMax */
 export const nearShare = (counts, near, wMax) => {
   const pull = Array.from(counts, (count, rul) => count * weight(rul, wMax, counts.length - 1));
   return sum(pull.slice(0, near + 1)) / sum(pull);

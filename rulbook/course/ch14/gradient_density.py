@@ -11,13 +11,14 @@ from numpy.typing import ArrayLike
 from rulbook._check import Array, flat
 from rulbook.course.figures.controls import Choice, Slider
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import fixed, percent
 from rulbook.course.results import read_json
 from rulbook.palette import ACCENT, METHOD_COLORS
 from rulbook.reference import failure_weights
 
 __all__ = ["GradientDensity", "near_failure_share"]
 
-SUBSETS = ("FD001", "FD002", "FD003", "FD004")
+SUBSETS = tuple(read_json("rul_histograms")["subsets"])
 NEAR = 30
 """RUL in cycles up to which a sample counts as near failure; the last health class starts here."""
 RESIDUAL = 10.0
@@ -78,6 +79,18 @@ class GradientDensity(LiveFigure):
             "near": NEAR,
             "counts": {name: {kind: np.array(n) for kind, n in both.items()} for name, both in _histograms().items()},
         }
+
+    def read_out(self) -> str:
+        """The pull at the test point, and the share of it all that comes from near failure."""
+        [weight] = failure_weights([self.rul], w_max=self.w_max)
+        counts = _histograms()[self.subset][self.samples]
+        plain, weighted = (near_failure_share(counts, w_max) for w_max in (1.0, self.w_max))
+        return (
+            f"At RUL {fixed(self.rul, 0)} the weighted loss pulls {fixed(weight)}× as hard as plain MSE: "
+            f"{fixed(2 * RESIDUAL * weight, 1)} cycles instead of {fixed(2 * RESIDUAL, 1)}, divided by the batch size "
+            f"B. In {self.subset}, samples with RUL ≤ {NEAR} bring {percent(weighted)} of the whole pull; under plain "
+            f"MSE it is {percent(plain)}."
+        )
 
     def picture(self, axes: Axes) -> None:
         """Both gradients, the test point and the histogram behind."""

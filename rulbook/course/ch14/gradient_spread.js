@@ -1,16 +1,21 @@
+// @ts-check
 import { figure, fixed, percent, range, sum } from "../figures/shared.js";
 
 // Share of the samples at each RUL from 0 to the cap.
+/** @param {number[] | Float32Array} counts */
 const shares = (counts) => {
   const total = sum(counts);
   return Array.from(counts, (count) => count / total);
 };
+/** @param {number} rul @param {number} cap @param {number} wMax */
 const weight = (rul, cap, wMax) => 1 + (wMax - 1) * (1 - rul / cap);
 
+/** @param {number[] | Float32Array} counts @param {number} wMax */
 export const meanSquareWeight = (counts, wMax) =>
   sum(shares(counts).map((share, rul) => share * weight(rul, counts.length - 1, wMax) ** 2));
 
 // Abramowitz and Stegun 7.1.26: off by less than 2e-7.
+/** @param {number} x */
 export const erf = (x) => {
   const t = 1 / (1 + 0.3275911 * x);
   const poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
@@ -18,12 +23,14 @@ export const erf = (x) => {
 };
 
 // Share of the samples whose gradient, times B, is below g: a mixture of half-normals, one for each RUL.
+/** @param {number[] | Float32Array} counts @param {number} wMax @param {number} sigma */
 const distribution = (counts, wMax, sigma) => {
   const parts = shares(counts);
   const scale = parts.map((_, rul) => Math.SQRT2 * 2 * sigma * weight(rul, counts.length - 1, wMax));
   return (g) => parts.reduce((total, share, rul) => total + share * erf(g / scale[rul]), 0);
 };
 
+/** @param {number[] | Float32Array} counts @param {number} q @param {number} wMax @param {number} sigma */
 export const quantile = (counts, q, wMax, sigma) => {
   const below = distribution(counts, wMax, sigma);
   let low = 0, high = 16 * sigma * wMax;
@@ -37,6 +44,7 @@ export const quantile = (counts, q, wMax, sigma) => {
 
 // Shares in bins of a twentieth of a decade, from 1 cycle up: [left edge in decades, share].
 const STEP = 0.05;
+/** @param {number[] | Float32Array} counts @param {number} wMax @param {number} sigma */
 const histogram = (counts, wMax, sigma) => {
   const edges = range(58, 0, STEP), below = edges.map((edge) => 10 ** edge).map(distribution(counts, wMax, sigma));
   return edges.slice(0, -1).map((edge, i) => [edge, below[i + 1] - below[i]]);

@@ -18,13 +18,14 @@ from scipy.special import erf
 from rulbook._check import Array, above, flat, within
 from rulbook.course.figures.controls import Choice, Slider
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import fixed
 from rulbook.course.results import read_json
 from rulbook.palette import ACCENT, METHOD_COLORS
 from rulbook.reference import failure_weights
 
 __all__ = ["GradientSpread", "magnitude_quantile", "mean_square_weight"]
 
-SUBSETS = ("FD001", "FD002", "FD003", "FD004")
+SUBSETS = tuple(read_json("rul_histograms")["subsets"])
 SIGMA = 10.0
 """Standard deviation of the residuals in the figure, in cycles."""
 
@@ -95,6 +96,18 @@ class GradientSpread(LiveFigure):
     def tables(self) -> dict[str, Any]:
         """The RUL histograms of the windows."""
         return {"sigma": SIGMA, "counts": {name: np.array(counts) for name, counts in _windows().items()}}
+
+    def read_out(self) -> str:
+        """Median and 99th percentile of the magnitudes, and the variance on real and on even windows."""
+        counts = _windows()[self.subset]
+        median, tail = (magnitude_quantile(counts, q, self.w_max) for q in (0.5, 0.99))
+        even = (1 + self.w_max + self.w_max**2) / 3
+        return (
+            f"Residuals spread by {fixed(SIGMA, 0)} cycles, w_max = {fixed(self.w_max, 1)}: half of all gradients stay "
+            f"below {fixed(median, 1)} ÷ B cycles, 99 % below {fixed(tail, 1)} ÷ B, which is {fixed(tail / median)}× "
+            f"the median. The variance of the gradient is E[w²] = {fixed(mean_square_weight(counts, self.w_max))} "
+            f"times that of plain MSE; if every RUL were equally common it would be {fixed(even)} times."
+        )
 
     def picture(self, axes: Axes) -> None:
         """The distribution at w_max, over the one of the plain loss."""

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from rulbook._check import above, at_least, flat, not_empty, same_length, shown, within
 from rulbook.errors import InputError
+from rulbook.horizon import MAX_RUL
 
 __all__ = ["early_shift", "weighted_minimiser"]
 
@@ -50,7 +51,7 @@ def weighted_minimiser(labels: ArrayLike, weights: ArrayLike, probabilities: Arr
     return float(counted / counted.sum() @ values)
 
 
-def early_shift(mean: float, variance: float, max_rul: float = 125.0, w_max: float = 2.0) -> float:
+def early_shift(mean: float, variance: float, max_rul: float = MAX_RUL, w_max: float = 2.0) -> float:
     r"""How many cycles AMNL's weights move the best prediction at one input: zero or negative, early.
 
     .. math:: f^* - \mu = -\frac{w_\text{max} - 1}{R_\text{max}} \cdot \frac{\operatorname{Var}[y]}{\mathrm E[w]},

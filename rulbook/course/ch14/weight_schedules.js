@@ -1,8 +1,9 @@
+// @ts-check
 import { figure, fixed } from "../figures/shared.js";
 
 export default figure(({ state, data, colors, plot, table }) => {
   const { shapes, w_max, rul } = state;
-  const cap = 125, row = data.ceilings.indexOf(w_max);
+  const [first] = Object.values(data.shapes), cap = first.weights.shape[1] - 1, row = data.ceilings.indexOf(w_max);
   const chosen = shapes.map((name) => {
     const { weights, ...shape } = data.shapes[name];
     const [, length] = weights.shape;
@@ -10,7 +11,7 @@ export default figure(({ state, data, colors, plot, table }) => {
   });
 
   const panel = plot({
-    x: { domain: [0, 140], label: "true RUL (cycles)", ticks: [0, 25, 50, 75, 100, 125] },
+    x: { domain: [0, 140], label: "true RUL (cycles)", ticks: [0, 1, 2, 3, 4, 5].map((n) => (n * cap) / 5) },
     y: { domain: [1 - 0.06 * (w_max - 1), w_max + 0.06 * (w_max - 1)], label: "weight of a sample" },
     height: 340,
   });

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from rulbook.course.ch14.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
 from rulbook.course.figures.controls import Several, Slider
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import fixed
 from rulbook.palette import METHOD_COLORS, OTHERS
-from rulbook.weighting.schedules import CONSTRAINTS, SCHEDULES, broken_constraints
 
 __all__ = ["WeightSchedules"]
 
@@ -23,7 +24,7 @@ class WeightSchedules(LiveFigure):
     """The weight each schedule gives along RUL, and which wishes of section 14.2 it breaks.
 
     Args:
-        shapes: Names in :data:`rulbook.weighting.schedules.SCHEDULES`.
+        shapes: Names in :data:`rulbook.course.ch14.schedules.SCHEDULES`.
         w_max: Weight at failure, 1.2 to 4.8.
         rul: The RUL at which the weights are read, 0 to 125 cycles.
 
@@ -60,10 +61,19 @@ class WeightSchedules(LiveFigure):
             },
         }
 
+    def read_out(self) -> str:
+        """The weight that each of the chosen shapes gives at the chosen RUL."""
+        if not self.shapes:
+            return "No shape is ticked."
+        weights = {name: SCHEDULES[name]([self.rul], MAX_RUL, self.w_max)[0] for name in self.shapes}
+        told = ", ".join(f"{name} {fixed(weight, 3)}" for name, weight in weights.items())
+        return f"With w_max = {fixed(self.w_max, 1)}, a sample at RUL {fixed(self.rul, 0)} weighs: {told}."
+
     def picture(self, axes: Axes) -> None:
         """The chosen shapes."""
         rul = np.linspace(0, MAX_RUL + 15, 1401)
         for name in self.shapes:
             axes.plot(rul, SCHEDULES[name](rul, MAX_RUL, self.w_max), color=COLORS[name], label=name)
         axes.set(xlabel="true RUL (cycles)", ylabel="weight", xlim=(0, MAX_RUL + 15))
-        axes.legend()
+        if self.shapes:
+            axes.legend()

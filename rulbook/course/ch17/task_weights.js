@@ -1,16 +1,20 @@
+// @ts-check
 import { figure, fixed, range } from "../figures/shared.js";
 
+/** @param {number} step @param {number} ratio @param {number} beta */
 export const smoothedWeight = (step, ratio, beta) => {
   const target = 1 / (1 + ratio);
   return target + beta ** step * (0.5 - target);
 };
 
+/** @param {number} weight @param {number} floor @param {string} form */
 export const flooredWeight = (weight, floor, form) => {
   if (form === "affine") return floor + (1 - 2 * floor) * weight;
   const clipped = Math.max(weight, floor), other = Math.max(1 - weight, floor);
   return clipped / (clipped + other);
 };
 
+/** @param {number} ratio @param {number} floor @param {number} beta */
 export const stepsUntilFloor = (ratio, floor, beta) => {
   const target = 1 / (1 + ratio);
   if (target >= floor) return null;

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from rulbook._check import above, within
 from rulbook.course.figures.controls import Choice, Slider
 from rulbook.course.figures.figure import LiveFigure
+from rulbook.course.figures.numerals import fixed
 from rulbook.palette import METHOD_COLORS, OTHERS
 
 __all__ = ["TaskWeights", "floored_weight", "smoothed_weight", "steps_until_floor"]
@@ -77,6 +78,19 @@ class TaskWeights(LiveFigure):
     def tables(self) -> dict[str, Any]:
         """How many steps are drawn."""
         return {"steps": STEPS}
+
+    def read_out(self) -> str:
+        """Where the weight is heading, when it meets the floor, and what the task weighs and pulls in the end."""
+        target = 1 / (1 + self.ratio)
+        weight = floored_weight(target, self.floor, self.form)
+        met = steps_until_floor(self.ratio, self.floor, self.beta) if self.form == "clip" else None
+        return (
+            f"At a ratio of {fixed(self.ratio, 0)} the smoothed weight of the RUL task heads for {fixed(target, 4)}; "
+            f"half of the way takes {fixed(-1 / math.log2(self.beta), 1)} steps."
+            f"{'' if met is None else f' It falls below the floor after {met} steps.'} In the end the RUL task weighs "
+            f"{fixed(weight, 4)} and pulls {fixed(self.ratio * weight / (1 - weight), 1)} times as hard as the health "
+            "task."
+        )
 
     def picture(self, axes: Axes) -> None:
         """The weight with the floor over the one without."""

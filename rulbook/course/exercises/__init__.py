@@ -2,7 +2,7 @@
 
 In a notebook, or anywhere else::
 
-    from rulbook.course.exercises import check
+    from rulbook.exercises import check
 
     check("14.3", my_weights)
 

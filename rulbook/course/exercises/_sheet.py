@@ -5,7 +5,7 @@ A source is a MyST notebook whose cells say by a tag whom they are for:
 =============  ==========================================================
 ``stub``       what a learner starts from
 ``solution``   code that passes, Markdown that explains it
-``check``      the call of :func:`rulbook.course.exercises.check`
+``check``      the call of :func:`rulbook.exercises.check`
 ``wrong``      a plausible wrong answer; its metadata ``says`` quotes the message it must earn
 ``page``       only on the rendered page
 no tag         everybody sees it
@@ -60,7 +60,7 @@ aria-hidden="true"><path d="M9 5l7 7-7 7" fill="none" stroke="currentColor" stro
 
 _IMPORTS = """\
 try:
-    import rulbook.course.exercises
+    import rulbook.exercises
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(f"{missing}. The cell above says how to install it.") from None"""
 

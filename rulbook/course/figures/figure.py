@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import inspect
 import io
-import re
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from rulbook import palette
+from rulbook.course import scripts
+from rulbook.course.figures.controls import Control
 from rulbook.errors import InputError
 
 __all__ = ["LiveFigure"]
@@ -26,10 +26,14 @@ _HERE = Path(__file__).parent
 
 
 class LiveFigure(anywidget.AnyWidget):
-    """A figure that is live in Jupyter and, from the stored state alone, on a page without a kernel.
+    """A figure that is live in Jupyter and, from stored numbers alone, on a page without a kernel.
+
+    A kernel sends the script with the figure. What a notebook stores is its address and the numbers
+    (:meth:`stored`); the pages of the book have the scripts as files (:mod:`rulbook.course.scripts`).
 
     A subclass sets ``script``, ``title``, ``alt`` and ``hint``, declares its controls as class attributes (see
-    :mod:`rulbook.course.figures.controls`), and overrides :meth:`tables` and :meth:`picture`.
+    :mod:`rulbook.course.figures.controls`), and overrides :meth:`read_out`, :meth:`picture` and, if its script needs
+    numbers, :meth:`tables`.
 
     Attributes:
         script: File name of the ES module, beside the module of the class.
@@ -43,15 +47,17 @@ class LiveFigure(anywidget.AnyWidget):
     alt: ClassVar[str]
     hint: ClassVar[str] = ""
 
-    _css = (_HERE / "shared.css").read_text(encoding="utf-8").replace("ACCENT", palette.ACCENT)
+    _css = (_HERE / "shared.css").read_text(encoding="utf-8")
+    _address: ClassVar[str]
     _spec = traitlets.Dict().tag(sync=True)
     _data = traitlets.Dict().tag(sync=True)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Compose the one self-contained module that a front end is sent."""
+        """Compose the one self-contained module that a front end of a kernel is sent."""
         # ipywidgets makes an unnamed subclass for every instance: those inherit.
         if "script" in vars(cls):
-            cls._esm = compose(Path(inspect.getfile(cls)).with_name(cls.script))
+            script = Path(inspect.getfile(cls)).with_name(cls.script)
+            cls._esm, cls._address = scripts.for_kernel(script), scripts.address(script)
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **values: Any) -> None:
@@ -63,18 +69,21 @@ class LiveFigure(anywidget.AnyWidget):
         super().__init__(_spec=self._describe(), _data=_packed(self.tables()), **values)
 
     @classmethod
-    def controls(cls) -> dict[str, traitlets.TraitType[Any, Any]]:
+    def controls(cls) -> dict[str, Control]:
         """The traits a reader can move, by name, in the order of their declaration."""
         attributes = {name: value for owner in reversed(cls.__mro__) for name, value in vars(owner).items()}
-        return {
-            name: value
-            for name, value in attributes.items()
-            if isinstance(value, traitlets.TraitType) and "control" in value.metadata
-        }
+        return {name: value for name, value in attributes.items() if isinstance(value, Control)}
 
     def tables(self) -> dict[str, Any]:
         """What the script draws from, as ``data``: numbers, strings, lists, dicts; arrays travel as float32."""
         return {}
+
+    def read_out(self) -> str:
+        """What the figure says of its present state: the sentence that its script returns, from Python's own numbers.
+
+        Numbers are written by :mod:`rulbook.course.figures.numerals`, as the script writes them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no read-out: override read_out().")
 
     def picture(self, axes: Axes) -> None:
         """Draw the present state for places that run nothing: a code host, a notebook not yet run, a PDF."""
@@ -92,6 +101,11 @@ class LiveFigure(anywidget.AnyWidget):
             canvas.savefig(file, format="png", dpi=100)
         return file.getvalue()
 
+    def stored(self) -> dict[str, Any]:
+        """What a page without a kernel needs, as JSON: the address of the script, and the numbers it draws from."""
+        state = {name: getattr(self, name) for name in self.controls()}
+        return {"script": self._address, "spec": self._spec, "data": _written(self._data), "state": state}
+
     def __repr__(self) -> str:
         """The call that makes this figure, the same on every machine."""
         values = (f"{name}={getattr(self, name)!r}" for name in self.controls())
@@ -102,7 +116,9 @@ class LiveFigure(anywidget.AnyWidget):
         # anywidget says nothing of a widget without a view, and ours have one.
         assert bundle is not None
         data, metadata = bundle
-        return {**data, "text/plain": repr(self), "image/png": base64.b64encode(self.png()).decode("ascii")}, metadata
+        words, picture = f"{self!r}\n{self.read_out()}", base64.b64encode(self.png()).decode("ascii")
+        own = {"text/plain": words, "image/png": picture, scripts.FIGURE_MIME: self.stored()}
+        return {**data, **own}, metadata
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -114,29 +130,6 @@ class LiveFigure(anywidget.AnyWidget):
         }
 
 
-def compose(script: Path) -> str:
-    """One ES module from ``shared.js`` and a figure's own script, whose import of ``shared.js`` it resolves.
-
-    Comment lines and indentation stay behind: every figure on a page carries its own copy.
-    """
-    own, imports = re.subn(
-        r'^import \{[^}]*\} from "\.\./figures/shared\.js";\n', "", script.read_text("utf-8"), flags=re.M
-    )
-    if imports != 1:
-        raise InputError(f'{script.name} must have exactly one import from "../figures/shared.js", of names in braces.')
-    return _shared() + _squeeze(own)
-
-
-@cache
-def _shared() -> str:
-    return _squeeze(re.sub(r"^export ", "", (_HERE / "shared.js").read_text("utf-8"), flags=re.M))
-
-
-def _squeeze(source: str) -> str:
-    lines = (line.strip() for line in source.splitlines())
-    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
-
-
 def _packed(value: Any) -> Any:
     """Arrays as shape and little-endian float32 bytes, at any depth; the rest as it is."""
     if isinstance(value, np.ndarray):
@@ -145,4 +138,15 @@ def _packed(value: Any) -> Any:
         return {key: _packed(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_packed(item) for item in value]
+    return value
+
+
+def _written(value: Any) -> Any:
+    """What :func:`_packed` made, as JSON: bytes in base64."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, dict):
+        return {key: _written(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_written(item) for item in value]
     return value

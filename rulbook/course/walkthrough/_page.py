@@ -2,6 +2,7 @@
 
 Choosing a line is a group of radio buttons and a style sheet, so it works by mouse, touch and keyboard where scripts
 do not run; without the style sheet, everything stands below its line. The script adds two buttons and a counter.
+A kernel sends both with each walkthrough; notebooks store neither, and pages of the book load them as files.
 There are no ids, so that any number of walkthroughs share a page and the same run always gives the same text.
 """
 
@@ -16,6 +17,9 @@ from rulbook.course.walkthrough._steps import HelperCall, Step
 from rulbook.course.walkthrough._text import ROLE_WORDS
 from rulbook.course.walkthrough._values import Value
 
+_OPENING = '<div class="wt mathjax_ignore tex2jax_ignore">'
+_PROGRAM = re.compile(r"\n<(style|script)>.*?</\1>", re.DOTALL)
+
 
 def as_html(name: str, steps: tuple[Step, ...]) -> str:
     """One self-contained element."""
@@ -25,7 +29,7 @@ def as_html(name: str, steps: tuple[Step, ...]) -> str:
     title = escape(name)
     # method=dialog: Enter must not submit.
     return f"""\
-<div class="wt mathjax_ignore tex2jax_ignore">
+{_OPENING}
 <style>{_asset("walkthrough.css")}</style>
 <form class="wt-form" method="dialog">
 <p class="wt-head"><span><code>{title}</code>, line by line</span></p>
@@ -35,6 +39,11 @@ def as_html(name: str, steps: tuple[Step, ...]) -> str:
 </form>
 <script>{_asset("walkthrough.js")}</script>
 </div>"""
+
+
+def undressed(html: str) -> str:
+    """The same without style sheet and script; what is no walkthrough stays as it is."""
+    return _PROGRAM.sub("", html) if html.startswith(_OPENING) else html
 
 
 def _line(step: Step, rows: list[str], chosen: bool) -> str:

@@ -63,9 +63,12 @@ class Weighting(KeepsPrecision, ABC):
     whether the norms are looked at or not; without norms, in torch's default. Casting a module that holds a weighting
     leaves the state in its own precision.
 
+    A class in a file of this folder is found. The tests of the family make it as it comes: without arguments, with
+    ``tasks`` if it has such an argument, and around another weighting if it is a :class:`Wrapper`.
+
     Args:
         tasks: The number of tasks K.
-        eps: A norm that is not above it counts as zero (see :class:`InverseNorm`).
+        eps: A norm that is not above it counts as zero (see :class:`~rulbook.weighting.InverseNorm`).
     """
 
     total: float = 1.0
@@ -113,3 +116,17 @@ class Weighting(KeepsPrecision, ABC):
         if bool((norms < 0).any()):
             raise InputError(f"norms holds a negative value: {norms.tolist()}. A norm is at least 0.")
         return norms.to(torch.promote_types(norms.dtype, torch.float32))
+
+
+class Wrapper(Weighting):
+    """A weighting around another one, which its first argument is."""
+
+    def __init__(self, inner: Weighting) -> None:
+        super().__init__(inner.tasks, inner.eps)
+        self.total = inner.total
+        self.inner = inner
+
+    @property
+    def needs_norms(self) -> bool:
+        """Whether the wrapped weighting needs them."""
+        return self.inner.needs_norms

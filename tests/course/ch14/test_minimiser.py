@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from rulbook.course.ch14.minimiser import early_shift, weighted_minimiser
+from rulbook.course.ch14.schedules import SCHEDULES
 from rulbook.errors import InputError
 from rulbook.reference import amnl_weighted_mse, failure_weights
-from rulbook.weighting.schedules import SCHEDULES
 
 cycles = st.floats(0, 125).map(lambda value: round(value, 3))
 labels = st.lists(cycles, min_size=1, max_size=8)

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from rulbook.course.ch13.expected_score import best_bias
+from rulbook.course.ch14.schedules import SCHEDULES, broken_constraints
 from rulbook.errors import InputError
 from rulbook.exercises import Exercise, Finding, Miss, Result, check, exercises, expect, function, number, vector
 from rulbook.losses import failure_weights, moderate_weighted_mse_loss
 from rulbook.palette import METHOD_COLORS
 from rulbook.reference import amnl_weighted_mse, softmax_cross_entropy
 from rulbook.reference import failure_weights as reference_weights
-from rulbook.weighting.schedules import SCHEDULES, broken_constraints
 
 
 def one_of_each():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,27 +14,30 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 import yaml
-from figure_pages import FIGURES, OpenFigures, Watched
+from livefigures import OpenFigures, Watched
 from nbclient import NotebookClient
-from playwright.sync_api import Browser, BrowserContext, Page, Request, Route
+from playwright.sync_api import Browser, BrowserContext, Request, Route
 
+from rulbook.course.figures import figure_names
+from rulbook.course.storing import without_programs
+
+BUILDERS = ("myst_nb", "jupyter_book", "sphinx_comments", "sphinx_external_toc", "sphinx_book_theme")
+FIGURES = figure_names()
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="session")
 def stored_notebook(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A notebook that shows every figure, executed, with its widget state stored."""
+    """A notebook that shows every figure, executed and stored as ours are: with numbers, without programs."""
     cells = [nbformat.v4.new_markdown_cell("# Every figure")]
     for name in FIGURES:
         cells.append(nbformat.v4.new_markdown_cell(f"## {name}"))
         cells.append(nbformat.v4.new_code_cell(f"from rulbook.widgets import {name}\n{name}()"))
     notebook = nbformat.v4.new_notebook(cells=cells)
-    client = NotebookClient(
-        notebook, kernel_name="python3", store_widget_state=True, resources={"metadata": {"path": str(ROOT)}}
-    )
+    client = NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}})
     client.execute()
     path = tmp_path_factory.mktemp("stored") / "figures.ipynb"
-    nbformat.write(notebook, path)
+    nbformat.write(without_programs(notebook), path)
     return path
 
 
@@ -52,17 +56,18 @@ def figures_page(stored_notebook: Path, tmp_path_factory: pytest.TempPathFactory
         alone.cells = [alone.cells[0], *(cell for cell in alone.cells[1:] if re.search(rf"\b{name}\b", cell.source))]
         nbformat.write(alone, source / f"{name}.ipynb")
     settings = {
-        "extensions": ["myst_nb", "jupyter_book", "sphinx_comments", "sphinx_external_toc", "sphinx_book_theme"],
+        "extensions": [*BUILDERS, "rulbook.course.site"],
         "html_static_path": ["assets"],
         "mathjax_path": "there-is-no-formula-here.js",
-        "nb_ipywidgets_js": {"anyhost.js": {}},
+        "nb_ipywidgets_js": {},
     }
     config = {"execute": {"execute_notebooks": "off"}, "sphinx": {"config": settings}}
     (source / "_config.yml").write_text(yaml.safe_dump(config))
     toc = {"format": "jb-book", "root": "figures", "chapters": [{"file": name} for name in FIGURES]}
     (source / "_toc.yml").write_text(yaml.safe_dump(toc))
     command = [Path(sys.executable).with_name("jupyter-book"), "build", source, "-W", "--keep-going"]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    built = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-4000:]
     return source / "_build" / "html" / "figures.html"
 
@@ -113,11 +118,3 @@ def open_figures(browser: Browser, figures_page: Path) -> Iterator[OpenFigures]:
     yield open_
     for context in contexts:
         context.close()
-
-
-@pytest.fixture
-def blank(browser: Browser) -> Iterator[Page]:
-    """An empty page of its own."""
-    context = browser.new_context(viewport={"width": 800, "height": 900})
-    yield context.new_page()
-    context.close()

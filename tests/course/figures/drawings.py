@@ -1,6 +1,7 @@
 """What a figure draws, in the units of its axes: its script is called with a plot that writes down instead of drawing.
 
-``python tests/course/figures/drawings.py`` renews the stored drawings, after somebody has looked at the figures.
+``python tests/course/figures/drawings.py`` renews the stored drawings, after somebody has looked at the figures; with
+names of figures behind it, only theirs.
 """
 
 from __future__ import annotations
@@ -14,15 +15,12 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page
 
-from rulbook import widgets
-from rulbook.widgets import LiveFigure
+from rulbook.course.figures import LiveFigure, figure_class, figure_names
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from livefigures import LOAD, listed, state_of
 
 FOLDER = Path(__file__).with_name("drawings")
-
-_LOAD = """async (source) => {
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  window.script = await import(url);
-}"""
 
 _DRAW = """([state, packed, colors]) => {
   const unpack = (value) => {
@@ -59,16 +57,6 @@ _DRAW = """([state, packed, colors]) => {
 }"""
 
 
-def figures() -> dict[str, type[LiveFigure]]:
-    """Every figure that the package shows to the outside, by name."""
-    found = {name: getattr(widgets, name) for name in widgets.__all__}
-    return {
-        name: value
-        for name, value in found.items()
-        if isinstance(value, type) and issubclass(value, LiveFigure) and value is not LiveFigure
-    }
-
-
 def states(figure: type[LiveFigure]) -> list[dict[str, Any]]:
     """The state a figure opens in, then one for each control moved alone, to two fifths and to the end of its way."""
     moved: list[dict[str, Any]] = [{}]
@@ -89,13 +77,12 @@ def states(figure: type[LiveFigure]) -> list[dict[str, Any]]:
 
 def load(page: Page, figure: type[LiveFigure]) -> None:
     """Put a figure's script into an empty page."""
-    page.evaluate(_LOAD, figure._esm)
+    page.evaluate(LOAD, figure._esm)
 
 
 def draw(page: Page, figure: LiveFigure) -> dict[str, Any]:
     """What the script of ``figure``, loaded before, draws in its present state."""
-    state = {name: getattr(figure, name) for name in figure.controls()}
-    drawn: dict[str, Any] = page.evaluate(_DRAW, [state, _listed(figure._data), figure._spec["colors"]])
+    drawn: dict[str, Any] = page.evaluate(_DRAW, [state_of(figure), listed(figure._data), figure._spec["colors"]])
     return drawn
 
 
@@ -132,26 +119,17 @@ def _numbers(values: list[Any]) -> bool:
     return all(isinstance(value, int | float) for value in values)
 
 
-def _listed(value: Any) -> Any:
-    if isinstance(value, dict):
-        if "float32" in value:
-            return {"shape": value["shape"], "float32": np.frombuffer(value["float32"], "<f4").tolist()}
-        return {key: _listed(item) for key, item in value.items()}
-    return [_listed(item) for item in value] if isinstance(value, list | tuple) else value
-
-
 def main() -> int:
     """Write the drawings of every figure."""
-    from playwright.sync_api import sync_playwright
-
-    sys.path.insert(0, str(Path(__file__).parents[2]))
     from conftest import chromium_path
+    from playwright.sync_api import sync_playwright
 
     FOLDER.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox"])
         page = browser.new_page()
-        for name, figure in figures().items():
+        for name in sys.argv[1:] or figure_names():
+            figure = figure_class(name)
             load(page, figure)
             drawings = [{"state": state, **rounded(summary(draw(page, figure(**state))))} for state in states(figure)]
             lines = ",\n".join(json.dumps(drawing, ensure_ascii=False) for drawing in drawings)

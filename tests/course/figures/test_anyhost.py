@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from figure_pages import LOAD
+from livefigures import LOAD
 from playwright.sync_api import Page, expect
 
 from rulbook.widgets import GradientDensity
@@ -17,71 +17,65 @@ from rulbook.widgets import GradientDensity
 pytestmark = pytest.mark.browser
 
 HOST = (Path(__file__).resolve().parents[3] / "book" / "assets" / "anyhost.js").read_text()
-COUNTER = """export default { render({ model, el }) {
+KIND = "application/vnd.rulbook.figure+json"
+COUNTER = """{ render({ model, el }) {
   const button = document.createElement("button");
   const show = () => (button.textContent = model.get("count"));
   button.onclick = () => { model.set("count", model.get("count") + 1); model.save_changes(); };
   model.on("change:count", show);
   show();
   el.append(button);
-} };"""
+} }"""
 
 
-def state(**traits: Any) -> dict[str, Any]:
-    return {"state": {"_model_module": "anywidget", **traits}}
+def shown(script: str, data: object = None, **state: Any) -> str:
+    """The tag of a figure, as the builder of the book writes it."""
+    stored = {"script": script, "spec": {}, "data": data, "state": state}
+    return f'<div><script type="{KIND}" data-script="{script}">{json.dumps(stored)}</script></div>'
 
 
-def host(page: Page, models: dict[str, dict[str, Any]], views: list[str]) -> None:
-    """A page as myst-nb writes it, with the host at its end."""
-    kind = "application/vnd.jupyter.widget"
-    shown = "".join(
-        f'<div><script type="{kind}-view+json">{json.dumps({"model_id": view})}</script></div>' for view in views
-    )
-    stored = f'<script type="{kind}-state+json">{json.dumps({"state": models})}</script>'
-    page.set_content(f"<!doctype html><title>page</title>{stored}{shown}<script>{HOST}</script>")
+def host(page: Page, body: str, **figures: str) -> None:
+    """A page with these scripts of figures, and with the host at its end."""
+    loaded = ",".join(f'"{name}.js": {program}' for name, program in figures.items())
+    scripts = f"<script>var rulbook = {{ figures: {{{loaded}}} }};</script><script>{HOST}</script>"
+    page.set_content(f"<!doctype html><title>page</title>{body}{scripts}")
     page.wait_for_function("document.documentElement.dataset.anyhost === 'done'")
 
 
-def test_two_views_share_one_model(blank: Page) -> None:
-    host(blank, {"a": state(_esm=COUNTER, count=4), "b": state(_esm=COUNTER, count=9)}, ["a", "a", "b"])
+def test_each_figure_has_a_model_of_its_own(blank: Page) -> None:
+    host(blank, shown("counter.js", count=4) + shown("counter.js", count=9), counter=COUNTER)
     buttons = blank.get_by_role("button")
+    buttons.nth(0).click()
+    buttons.nth(0).click()
     buttons.nth(1).click()
-    assert buttons.all_inner_texts() == ["5", "5", "9"]
+    assert buttons.all_inner_texts() == ["6", "10"]
 
 
-def test_a_style_is_added_once(blank: Page) -> None:
-    models = {name: state(_esm=COUNTER, count=0, _css="button { color: rgb(1, 2, 3); }") for name in "ab"}
-    host(blank, models, ["a", "b"])
-    assert blank.locator("head style").count() == 1
-    expect(blank.get_by_role("button").first).to_have_css("color", "rgb(1, 2, 3)")
-
-
-def test_binary_traits_are_put_back_where_they_belong(blank: Page) -> None:
-    show = """export default { render({ model, el }) {
-      const view = model.get("data").inner.numbers[1];
-      el.textContent = [0, 4].map((at) => view.getFloat32(at, true)).join(" ");
-    } };"""
-    record = state(_esm=show, data={"inner": {"numbers": [0, None]}})
-    data = base64.b64encode(struct.pack("<2f", 0.25, -3.5)).decode()
-    record["buffers"] = [{"path": ["data", "inner", "numbers", 1], "data": data, "encoding": "base64"}]
-    host(blank, {"a": record}, ["a"])
-    expect(blank.locator("div > div")).to_have_text("0.25 -3.5")
+def test_arrays_come_as_a_kernel_would_send_them(blank: Page) -> None:
+    reads = """{ render({ model, el }) {
+      const { shape, float32 } = model.get("_data").inner.numbers[1];
+      el.textContent = [shape[0], ...[0, 4].map((at) => float32.getFloat32(at, true))].join(" ");
+    } }"""
+    packed = {"shape": [2], "float32": base64.b64encode(struct.pack("<2f", 0.25, -3.5)).decode()}
+    host(blank, shown("reads.js", {"inner": {"numbers": [0, packed]}}), reads=reads)
+    expect(blank.locator("div > div")).to_have_text("2 0.25 -3.5")
 
 
 @pytest.mark.parametrize(
-    ("models", "says"),
+    ("body", "says"),
     [
-        ({"a": {"state": {"_model_module": "@jupyter-widgets/controls"}}}, "This control needs a running kernel"),
-        ({}, "This control needs a running kernel"),
         (
-            {"a": state(_esm="export default { render() { throw new Error('no data'); } };")},
-            "could not be drawn: no data",
+            '<div><script type="application/vnd.jupyter.widget-view+json">{"model_id": "a"}</script></div>',
+            "This control needs a running kernel",
         ),
-        ({"a": state(_esm="export default {")}, "could not be drawn: "),
+        (shown("lost.js"), "could not be drawn: its script, lost.js, did not load."),
+        (shown("throws.js"), "could not be drawn: no data"),
+        (f'<div><script type="{KIND}">{{"script":</script></div>', "could not be drawn: "),
     ],
 )
-def test_what_cannot_be_shown_says_why_and_spoils_nothing_else(blank: Page, models: dict[str, Any], says: str) -> None:
-    host(blank, {**models, "ok": state(_esm=COUNTER, count=1)}, ["a", "ok"])
+def test_what_cannot_be_shown_says_why_and_spoils_nothing_else(blank: Page, body: str, says: str) -> None:
+    throws = "{ render() { throw new Error('no data'); } }"
+    host(blank, body + shown("counter.js", count=1), counter=COUNTER, throws=throws)
     expect(blank.locator("div > div").first).to_contain_text(says)
     expect(blank.get_by_role("button")).to_have_text("1")
 

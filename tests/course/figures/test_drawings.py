@@ -7,11 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawings import draw, figures, kept, load, rounded, states, summary
+from drawings import FOLDER, draw, kept, load, rounded, states, summary
 from matplotlib.figure import Figure as Canvas
 from playwright.sync_api import Page
 
+from rulbook.course.figures import figure_class, figure_names
+
 pytestmark = pytest.mark.browser
+
+FIGURES = figure_names()
+KEPT = sorted(path.stem for path in FOLDER.glob("*.json"))
+
+
+def test_a_kept_drawing_belongs_to_a_figure() -> None:
+    assert set(KEPT) <= set(FIGURES)
+    assert len(KEPT) >= 13
 
 
 def differences(old: Any, new: Any, where: str = "") -> list[str]:
@@ -27,9 +37,9 @@ def differences(old: Any, new: Any, where: str = "") -> list[str]:
     return [] if old == new else [f"{where}: {old!r} was drawn, {new!r} is"]
 
 
-@pytest.mark.parametrize("name", figures())
+@pytest.mark.parametrize("name", KEPT)
 def test_a_figure_draws_what_it_drew_when_it_was_looked_at(blank: Page, name: str) -> None:
-    figure, stored = figures()[name], kept(name)
+    figure, stored = figure_class(name), kept(name)
     assert [drawing["state"] for drawing in stored] == states(figure)
     load(blank, figure)
     for drawing in stored:
@@ -40,9 +50,9 @@ def test_a_figure_draws_what_it_drew_when_it_was_looked_at(blank: Page, name: st
         )
 
 
-@pytest.mark.parametrize("name", figures())
+@pytest.mark.parametrize("name", FIGURES)
 def test_the_curves_of_the_picture_are_among_those_of_the_script(blank: Page, name: str) -> None:
-    figure = figures()[name]
+    figure = figure_class(name)
     load(blank, figure)
     for state in states(figure):
         made = figure(**state)
@@ -59,6 +69,34 @@ def test_the_curves_of_the_picture_are_among_those_of_the_script(blank: Page, na
         # The picture may show some of it in another way, as dots or as a level: half of its curves are the script's.
         shared = [any(same_curve(curve, other) for other in drawn) for curve in curves]
         assert 2 * sum(shared) >= len(curves), f"{name} {state}: which curves of the picture are drawn: {shared}"
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_marks_lie_on_their_panel_and_points_to_drag_at_their_controls(blank: Page, name: str) -> None:
+    figure = figure_class(name)
+    load(blank, figure)
+    for state in states(figure):
+        made = figure(**state)
+        for panel in draw(blank, made)["panels"]:
+            for mark in panel["marks"]:
+                domains = {"x": panel["x"]["domain"], "y": mark["scale"] or panel["y"]["domain"]}
+                for axis, values in places(mark).items():
+                    low, high = domains[axis]
+                    # The line of a mark is wider than nothing, and what lies on an end may be half beyond it.
+                    assert (min(values) - low) / (high - low) >= -0.05, (state, axis, mark)
+                    assert (max(values) - low) / (high - low) <= 1.05, (state, axis, mark)
+                if mark["kind"] == "handle":
+                    for axis, control in mark["args"][1].items():
+                        assert places(mark)[axis] == [pytest.approx(getattr(made, control), abs=1e-9)]
+
+
+def places(mark: dict[str, Any]) -> dict[str, list[float]]:
+    """Where a mark of the drawing lies, in data units; lettering, which may stand beside the panel, is left out."""
+    kind, args = mark["kind"], mark["args"]
+    if kind == "bar":
+        return {"x": args[0], "y": args[1]}
+    points = args[0] if kind in {"line", "area"} else [args[0]] if kind in {"dot", "handle"} else []
+    return {axis: [point[i] for point in points] for i, axis in enumerate("xy")} if points else {}
 
 
 def same_curve(curve: np.ndarray, other: np.ndarray) -> bool:

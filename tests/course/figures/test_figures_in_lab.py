@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.sign import NotebookNotary
 from playwright.sync_api import Browser, Locator, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -27,11 +28,27 @@ CELLS = (
 )
 
 
+MARK = "<script>document.body.dataset.trusted = 'yes'</script>"
+"""Runs in a notebook that JupyterLab trusts, and in no other."""
+
+
+def trusted(notebook: Path, folder: Path) -> None:
+    """A copy of the notebook that JupyterLab trusts as if its reader had run it here."""
+    content = nbformat.read(notebook, as_version=4)
+    content.cells[2].outputs.append(nbformat.v4.new_output("display_data", {"text/html": MARK}))
+    nbformat.write(content, folder / "trusted.ipynb")
+    data = folder / ".jupyter" / "DATA"
+    data.mkdir(parents=True)
+    notary = NotebookNotary(data_dir=str(data))
+    notary.sign(nbformat.read(folder / "trusted.ipynb", as_version=4))
+
+
 @pytest.fixture(scope="module")
 def lab(stored_notebook: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a JupyterLab of our own, on this machine only, with two notebooks in it."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copy(stored_notebook, folder / "stored.ipynb")
+    trusted(stored_notebook, folder)
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "figure.ipynb")
@@ -129,11 +146,18 @@ def test_what_is_dragged_is_read_in_the_next_cell_and_what_is_set_is_shown(noteb
     expect(readout).to_contain_text("In FD003, ")
 
 
-def test_a_notebook_not_yet_run_shows_pictures(lab: str, browser: Browser) -> None:
+@pytest.mark.parametrize(("name", "trust"), [("stored", None), ("trusted", "yes")])
+def test_a_notebook_not_yet_run_shows_pictures(lab: str, browser: Browser, name: str, trust: str | None) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     page = context.new_page()
-    page.goto(f"{lab}stored.ipynb")
+    page.goto(f"{lab}{name}.ipynb")
     picture = page.locator(".jp-OutputArea-output img").first
     expect(picture).to_be_visible(timeout=60_000)
     assert picture.evaluate("(image) => image.naturalWidth") > 600
+    # A widget without its script would take its time, and then say that it failed.
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status='idle']:visible").wait_for(timeout=60_000)
+    page.wait_for_timeout(3_000)
+    assert page.evaluate("document.body.dataset.trusted ?? null") == trust
+    assert page.locator(".jupyter-widgets, .jp-OutputArea-output:has-text('Error')").count() == 0
+    expect(page.locator(".jp-OutputArea-output img:visible").first).to_be_visible()
     context.close()

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from figure_pages import LOAD
+from livefigures import mount
 from playwright.sync_api import Page
 
 from rulbook.widgets import LiveFigure, Slider
@@ -16,57 +16,21 @@ pytestmark = pytest.mark.browser
 # 640 px wide; the panel's axes run from 46 to 624 px across. Its label on top takes 30 px, that below 46 px.
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 624.0, 30.0, 154.0
 
-SCRIPT = """import { figure } from "./shared.js";
-export default figure(({ state: { level }, colors, plot }) => {
-  const panel = plot({
-    x: { domain: [0, 10], label: "across", ticks: [0, 5, 10] }, y: { domain: [-1, 3], label: "up", ticks: [-1, 3] },
-    height: 200,
-  });
-  panel.line([[0, -1], [5, 1], [10, 3]], { color: colors.accent, dash: "4 4", width: 3 });
-  panel.area([[2, 0], [4, 2]]);
-  panel.bar([1, 2], [0, 2]);
-  panel.rule(5);
-  panel.rule(7.5, { to: 1 });
-  panel.dot([10, 3], { r: 6 });
-  panel.text([5, 1], "middle", { dx: 8, dy: -4, anchor: "end" });
-  panel.labels([{ at: [1, 1], text: "low" }, { at: [1, 1.1], text: "high" }, { at: [9, -1], text: "floor" }]);
-  panel.behind([0, 100]).dot([5, 50], { r: 2 });
-  panel.handle([5, level], { y: "level" });
-  const second = plot({ x: { domain: [0, 1] }, y: { domain: [0, 97] }, height: 150 });
-  second.dot([0, 0], { r: 3 });
-  return `The level is ${level}.`;
-});
-"""
-
 
 class Marks(LiveFigure):
     """One mark of each kind."""
 
+    script = "marks.js"
     title = "Marks"
     alt = "One mark of each kind, for a test."
     level = Slider(1, low=-1, high=3, step=0.5, label="Level")
 
 
 @pytest.fixture
-def drawn(blank: Page, tmp_path: Any) -> Page:
+def drawn(blank: Page) -> Page:
     """The marks in a page 640 px wide."""
-    from rulbook.course.figures.figure import compose
-
-    (tmp_path / "marks.js").write_text(SCRIPT)
-    blank.evaluate(LOAD, compose(tmp_path / "marks.js"))
-    blank.add_style_tag(content=str(Marks._css))
     blank.add_style_tag(content="body { margin: 0; width: 640px } .rulbook-figure { width: 640px !important; }")
-    figure = Marks()
-    blank.evaluate(
-        """(traits) => {
-          const acts = [];
-          window.traits = traits;
-          const model = { get: (name) => traits[name], on: (_, act) => acts.push(act), off() {}, save_changes() {} };
-          model.set = (name, value) => { traits[name] = value; acts.forEach((act) => act()); };
-          script.default.render({ model, el: document.body });
-        }""",
-        {"_spec": figure._spec, "_data": figure._data, "level": figure.level},
-    )
+    mount(blank, Marks())
     return blank
 
 
@@ -153,5 +117,5 @@ def test_a_dragged_point_is_read_back_to_the_nearest_step(drawn: Page, pointer: 
     drawn.mouse.down()
     drawn.mouse.move(box["x"] + across(5), box["y"] + up(pointer))
     drawn.mouse.up()
-    assert drawn.evaluate("traits.level") == level
+    assert drawn.evaluate("model.get('level')") == level
     assert drawn.locator(".readout").inner_text() == f"The level is {level:g}."

@@ -1,0 +1,5 @@
+"""``python -m rulbook.cli`` is ``rulbook``."""
+
+from rulbook.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,99 @@
+"""One step, for whoever calls it without the loop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.optim.swa_utils import AveragedModel
+
+from rulbook.errors import InputError
+from rulbook.methods import METHODS
+from rulbook.model import DualTaskModel
+from rulbook.training import DivergedError, step
+from rulbook.weighting import Linear
+
+
+@pytest.fixture
+def batch():
+    draw = torch.Generator().manual_seed(2)
+    x, rul = torch.randn(6, 8, 3, generator=draw), torch.tensor([0.0, 20.0, 40.0, 60.0, 80.0, 100.0])
+    return x, rul, torch.tensor([2, 2, 1, 1, 1, 0])
+
+
+def parts(method="amnl"):
+    torch.manual_seed(0)
+    model = DualTaskModel(3, "compact", max_rul=100.0)
+    return model, METHODS[method], METHODS[method].make_balancer(), torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+def parameters(model):
+    return torch.cat([parameter.detach().reshape(-1) for parameter in model.parameters()])
+
+
+def take(batch, model, method, balancer, optimizer, **settings):
+    return step(model, batch, method, balancer, optimizer, **settings)
+
+
+def test_the_joint_gradient_is_told_before_it_is_clipped_and_the_step_is_of_the_clipped_one(batch):
+    model, *others = parts()
+    before = parameters(model)
+    report = take(batch, model, *others, clip_norm=0.5)
+    moved = (before - parameters(model)).norm() / 0.1
+    assert float(moved) == pytest.approx(0.5, rel=1e-3)
+    loose, *others = parts()
+    again = take(batch, loose, *others, clip_norm=1e9)
+    length = torch.cat([parameter.grad.reshape(-1) for parameter in loose.parameters()]).norm()
+    assert report.joint_norm == again.joint_norm == pytest.approx(float(length), rel=1e-5)
+    assert again.joint_norm > 0.5
+
+
+def test_whoever_looks_between_the_passes_sees_the_losses_with_their_graph(batch):
+    model, method, balancer, optimizer = parts()
+    found = []
+
+    def look(seen):
+        assert all(parameter.grad is None for parameter in model.parameters())
+        seen.rul.retain_grad()
+        found.append(seen)
+
+    report = take(batch, model, replace(method, samples=Linear(3.0)), balancer, optimizer, on_forward=look)
+    (seen,) = found
+    worth = torch.tensor([3.0, 2.6, 2.2, 1.8, 1.4, 1.0])
+    # Half of the derivative of the weighted mean of squares: the other half of the step is the other task's.
+    torch.testing.assert_close(seen.rul.grad, 0.5 * 2 * worth * (seen.rul.detach() - batch[1]) / 6)
+    assert torch.equal(seen.losses, report.losses)
+    assert tuple(seen.representation.shape) == (6, 32)
+
+
+def test_the_cap_of_the_call_goes_before_that_of_the_model_and_one_is_needed(batch):
+    losses = [take(batch, *parts(), max_rul=cap).losses[0] for cap in (None, 100.0, 50.0)]
+    assert losses[0] == losses[1] > losses[2]
+    model, *others = parts()
+    model.max_rul = None
+    with pytest.raises(InputError, match="max_rul is None, and the model was told no cap either"):
+        take(batch, model, *others)
+    with pytest.raises(InputError, match="max_rul is 0"):
+        take(batch, model, *others, max_rul=0)
+
+
+def test_a_step_that_diverges_moves_nothing(batch):
+    x, rul, health = batch
+    broken = x.clone()
+    broken[2, 3, 1] = torch.inf
+    for spoilt, words in (((broken, rul, health), "answers NaN"), ((x, rul * 1e19, health), "a gradient of norm")):
+        model, *others = parts("baseline")
+        before, average = parameters(model), AveragedModel(model)
+        with pytest.raises(DivergedError, match=words):
+            take(spoilt, model, *others, average=average, max_rul=1e21)
+        assert torch.equal(parameters(model), before)
+        assert int(average.n_averaged) == 0
+
+
+def test_the_average_moves_along(batch):
+    model, *others = parts()
+    average = AveragedModel(model)
+    for _ in range(2):
+        take(batch, model, *others, average=average)
+    assert int(average.n_averaged) == 2
