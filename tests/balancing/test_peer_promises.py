@@ -128,11 +128,12 @@ def test_a_step_without_one_task_is_torchjds_step_on_the_others(name, place, lac
         z = torch.cat([trunk.tanh(), spare])
         # One of the tasks that are left does not use all that is shared.
         seen = [z if task == left[1] else z[:3].repeat(2) for task in range(3)]
-        losses = [(seen[task] @ head.repeat(2)) ** 2 * 5.0**task for task, head in enumerate(heads)]
+        biases = [nn.Parameter(torch.ones((), dtype=torch.float64)) for _ in heads]
+        losses = [(seen[task] @ heads[task].repeat(2) + biases[task]) ** 2 * 5.0**task for task in range(3)]
         if len(there) == 3:
             losses[place] = None if lacking is None else losses[place] * lacking
         aggregated(name).backward([losses[task] for task in there], shared=[trunk, spare], representation=z)
-        found.append([trunk.grad, spare.grad, *(heads[task].grad for task in left)])
+        found.append([trunk.grad, spare.grad, *(part[task].grad for part in (heads, biases) for task in left)])
     for one, other in zip(*found, strict=True):
         assert_close(one, other)
         assert bool(one.any())
