@@ -243,20 +243,18 @@ def test_calibration_tracks_the_exact_weights_within_five_percent(measure, scatt
 
 @pytest.mark.parametrize("measure", ["last_layer", "representation"])
 def test_the_calibration_is_the_mean_of_four_logarithms_and_then_moves_by_a_quarter(measure):
-    """Quotients of exact and cheap norms, and what they make of a cheap norm of 1; a quotient of 0 says nothing."""
+    """Exact and cheap norms of a task, and what is made of its cheap norm of 1; a norm of 0 says nothing."""
     balancer = WeightedSum(instant(), measure=measure, calibrate=2)
     corrections = []
-    for quotient in (2.0, 8.0, 32.0, 8.0, 128.0, 256.0, 0.0, 32.0):
-        for _ in range(2):
+    for norms in ((2.0, 1), (8.0, 1), (32.0, 1), (8.0, 1), (128.0, 1), (256.0, 1), (0.0, 1), (64.0, 0), (32.0, 1)):
+        for exact, cheap in (norms, (1.0, 1)):
             shared, place = (torch.zeros(2, dtype=torch.float64, requires_grad=True) for _ in range(2))
-            # One task's quotient is told; the other's is 3 throughout.
-            losses = torch.tensor([quotient, 3.0]) * shared + place
+            # The other task's quotient is 3 throughout.
+            losses = torch.tensor([exact, 3.0]) * shared + torch.tensor([cheap, 1.0]) * place
             report = balancer.backward(losses, shared=[shared], representation=place, last_shared=[place])
         corrections.append(report.norms.tolist())
-    assert_close(
-        torch.tensor(corrections),
-        torch.tensor([[2.0, 3], [4.0, 3], [8.0, 3], [8.0, 3], [16.0, 3], [32.0, 3], [32.0, 3], [32.0, 3]]),
-    )
+    expected = [2.0, 4.0, 8.0, 8.0, 16.0, 32.0, 32.0, 32.0, 32.0]
+    assert_close(torch.tensor(corrections), torch.tensor([[first, 3.0] for first in expected]))
 
 
 @pytest.mark.parametrize(

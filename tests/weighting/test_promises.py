@@ -447,6 +447,10 @@ def test_a_checkpoint_before_all_shared_parameters_hides_nothing_from_the_naive_
     assert_close(reports[0].norms, reports[1].norms)
     for one, other in zip(hiding.grads().values(), plain.grads().values(), strict=True):
         assert_close(one, other)
+    # The other exact measure fills all gradients from what it measured: of what is hidden it would fill none.
+    losses = hiding.losses(hiding.last(checkpoint(hiding.first, hiding.x, use_reentrant=True)))
+    with pytest.raises(ValueError, match="use_reentrant=False"):
+        instant(2, measure="reuse").backward(losses, shared=list(hiding.last.parameters()))
 
 
 @pytest.mark.parametrize("measure", MEASURES)
