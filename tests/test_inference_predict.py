@@ -124,6 +124,41 @@ def test_an_unusual_sensor_is_said_to_be(trained):
         predict(trained, FLEET.test)
 
 
+@pytest.mark.filterwarnings("ignore:frame holds:UserWarning")
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("away", "words"), [(90, None), (110, "unlike any in the training data"), (9e5, "unlike any"), (1.1e6, "is broken")]
+)
+def test_a_hundred_standard_deviations_are_unusual_and_a_million_broken(trained, away, words, sign):
+    sensor, z_score = trained.preprocessor.sensors[0], sign * away
+    odd = FLEET.test.astype({sensor: float})
+    row = odd.index[odd["unit"] == 2][-1]
+    condition = trained.preprocessor.conditions(odd)[row]
+    usual, spread = (table[condition, 0] for table in (trained.preprocessor.means_, trained.preprocessor.stds_))
+    odd.loc[row, sensor] = usual + z_score * spread
+    if words is None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            predict(trained, odd)
+    elif words == "is broken":
+        with pytest.raises(InputError, match=f"engine 2 has a value of .* for the z-score of {sensor} .*the sensor is"):
+            predict(trained, odd)
+    else:
+        with pytest.warns(UserWarning, match=f"engine 2 has a value of .* for the z-score of {sensor} .*{words}"):
+            predict(trained, odd)
+
+
+@pytest.mark.parametrize(("shift", "told"), [(-15, True), (-8, False), (8, False), (15, True)])
+def test_a_sensor_is_in_another_unit_if_most_of_it_lies_beyond_ten_standard_deviations(trained, shift, told):
+    sensor = trained.preprocessor.sensors[1]
+    spread = trained.preprocessor.stds_[trained.preprocessor.conditions(FLEET.test), 1]
+    shifted = FLEET.test.assign(**{sensor: FLEET.test[sensor] + shift * spread})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        predict(trained, shifted)
+    assert [f"z-score of {sensor} (" in str(one.message) for one in caught] == [True] * told
+
+
 def test_a_broken_model_is_named(trained):
     broken = checkpoint()
     with torch.no_grad():

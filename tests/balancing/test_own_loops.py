@@ -144,11 +144,25 @@ def test_a_batch_lost_to_an_overflow_leaves_the_next_step_as_it_is(name):
     lost = network.step(balancer, lambda losses: [(loss - loss.detach()).sqrt() for loss in losses])
     assert lost.weights.tolist() == [0.0, 0.0]
     assert "no task is left" in lost.note
+    assert not any(bool(parameter.grad.isfinite().all()) for parameter in network.parameters())
     network.zero_grad()
     network.step(balancer)
     fresh.step(BALANCERS[name]())
     for one, other in zip(network.grads(), fresh.grads(), strict=True):
         assert_close(one, other)
+
+
+@pytest.mark.parametrize("name", ["UPGrad", "MGDA", "GABA in TorchJD"])
+def test_an_overflow_on_the_way_back_shows_on_its_own_head_or_if_it_has_none_on_what_is_shared(name):
+    root = lambda loss: (loss - loss.detach()).sqrt()  # noqa: E731
+    headed, headless = Network(), Network()
+    report = headed.step(BALANCERS[name](), lambda losses: [losses[0], root(losses[1])])
+    assert report.weights[1] == 0
+    assert all(bool(parameter.grad.isfinite().all()) for parameter in (*headed.shared(), *headed.heads[0].parameters()))
+    assert not any(bool(parameter.grad.isfinite().all()) for parameter in headed.heads[1].parameters())
+    z, losses = headless.losses()
+    BALANCERS[name]().backward([losses[0], root(z.sum())], shared=headless.shared(), representation=z)
+    assert not any(bool(parameter.grad.isfinite().all()) for parameter in headless.shared())
 
 
 def test_an_aggregation_beyond_the_precision_of_the_parameters_is_told():

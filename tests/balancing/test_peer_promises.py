@@ -115,6 +115,30 @@ def test_a_place_off_the_path_is_refused_by_name(name):
             GradNorm().backward([z.sum(), z.square().sum()], **frozen)
 
 
+@pytest.mark.parametrize("lacking", [NAN, INF, None])
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("name", ["UPGrad", "Mean"])
+def test_a_step_without_one_task_is_torchjds_step_on_the_others(name, place, lacking):
+    left = [task for task in range(3) if task != place]
+    found = []
+    for there in (range(3), left):
+        generator = torch.Generator().manual_seed(4)
+        trunk, spare, *heads = (nn.Parameter(torch.randn(3, generator=generator).double()) for _ in range(5))
+        heads[left[0]].grad = torch.ones(3, dtype=torch.float64)
+        z = torch.cat([trunk.tanh(), spare])
+        # One of the tasks that are left does not use all that is shared.
+        seen = [z if task == left[1] else z[:3].repeat(2) for task in range(3)]
+        biases = [nn.Parameter(torch.ones((), dtype=torch.float64)) for _ in heads]
+        losses = [(seen[task] @ heads[task].repeat(2) + biases[task]) ** 2 * 5.0**task for task in range(3)]
+        if len(there) == 3:
+            losses[place] = None if lacking is None else losses[place] * lacking
+        aggregated(name).backward([losses[task] for task in there], shared=[trunk, spare], representation=z)
+        found.append([trunk.grad, spare.grad, *(part[task].grad for part in (heads, biases) for task in left)])
+    for one, other in zip(*found, strict=True):
+        assert_close(one, other)
+        assert bool(one.any())
+
+
 # GradNorm
 
 

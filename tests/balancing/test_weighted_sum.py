@@ -191,6 +191,23 @@ def test_every_k_steps_holds_the_weights_between_and_keeps_the_pace():
     assert measured == [3, 7, 11, 15]
 
 
+@pytest.mark.parametrize("measure", ["naive", "reuse"])
+def test_a_measurement_that_says_nothing_is_one_and_the_next_comes_in_its_turn(measure):
+    balancer = WeightedSum(InverseGradient(beta=0.9, warmup=0), measure=measure, every=3)
+    measured = []
+    for step in range(10):
+        trunk, _, losses = trunk_and_losses(3.0, float("nan") if step == 3 else 1.0)
+        measured.append(balancer.backward(losses, shared=[trunk]).norms is not None)
+    assert [step for step, told in enumerate(measured) if told] == [0, 3, 6, 9]
+    # A first one that says nothing is no beginning: the next step measures again.
+    balancer = WeightedSum(InverseGradient(beta=0.9, warmup=0), measure=measure, every=3)
+    measured = []
+    for step in range(6):
+        trunk, _, losses = trunk_and_losses(3.0, float("nan") if step == 0 else 1.0)
+        measured.append(balancer.backward(losses, shared=[trunk]).norms is not None)
+    assert [step for step, told in enumerate(measured) if told] == [0, 1, 4]
+
+
 def replay(balancer: WeightedSum, exact: torch.Tensor, cheap: torch.Tensor) -> torch.Tensor:
     """The path of the first task's weight when the norms are these, (steps, 2) each, at either place."""
     weights = []
@@ -222,6 +239,22 @@ def test_calibration_tracks_the_exact_weights_within_five_percent(measure, scatt
     error, raw_error = (float((path / exact_path - 1).abs().max()) for path in (calibrated, raw))
     assert error < 0.05
     assert raw_error > 3 * error
+
+
+@pytest.mark.parametrize("measure", ["last_layer", "representation"])
+def test_the_calibration_is_the_mean_of_four_logarithms_and_then_moves_by_a_quarter(measure):
+    """Exact and cheap norms of a task, and what is made of its cheap norm of 1; a norm of 0 says nothing."""
+    balancer = WeightedSum(instant(), measure=measure, calibrate=2)
+    corrections = []
+    for norms in ((2.0, 1), (8.0, 1), (32.0, 1), (8.0, 1), (128.0, 1), (256.0, 1), (0.0, 1), (64.0, 0), (32.0, 1)):
+        for exact, cheap in (norms, (1.0, 1)):
+            shared, place = (torch.zeros(2, dtype=torch.float64, requires_grad=True) for _ in range(2))
+            # The other task's quotient is 3 throughout.
+            losses = torch.tensor([exact, 3.0]) * shared + torch.tensor([cheap, 1.0]) * place
+            report = balancer.backward(losses, shared=[shared], representation=place, last_shared=[place])
+        corrections.append(report.norms.tolist())
+    expected = [2.0, 4.0, 8.0, 8.0, 16.0, 32.0, 32.0, 32.0, 32.0]
+    assert_close(torch.tensor(corrections), torch.tensor([[first, 3.0] for first in expected]))
 
 
 @pytest.mark.parametrize(

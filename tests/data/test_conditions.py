@@ -55,6 +55,9 @@ IRRELEVANT = {
     "noise about zero": lambda rng, n: rng.standard_normal(n),
     "noise about zero, rounded": lambda rng, n: (6e-4 * rng.standard_normal(n)).round(4),
     "even": lambda rng, n: rng.random(n),
+    "even, rounded to tenths": lambda rng, n: rng.random(n).round(1),
+    "even, rounded to thousandths": lambda rng, n: 0.01 * rng.random(n).round(1),
+    "two humps, rounded": lambda rng, n: (rng.choice([0.0, 0.7], size=n) + 0.3 * rng.random(n)).round(1),
     "long tail": lambda rng, n: rng.lognormal(size=n),
     "a ramp": lambda rng, n: np.arange(n) / 7,
 }
@@ -73,6 +76,24 @@ def test_a_setting_that_is_noise_changes_nothing(what, points):
     np.testing.assert_array_equal(beside.transform(frame.assign(noise=noise)), alone.transform(frame))
     assert beside.evidence_["noise"] in ("constant", "nearly constant", "varies continuously")
     assert "noise" not in beside.telling_
+
+
+@pytest.mark.parametrize(
+    ("levels", "count"),
+    [
+        ([0.1, 0.2, 0.3, 0.4], 4),
+        ([0.1, 0.2, 0.3, 0.4, 0.5], 1),
+        ([0.2, 0.4, 0.6, 0.8, 1.0], 5),
+        ([0.01, 0.02, 0.5, 0.9, 1.3], 1),
+        ([0.01, 0.03, 0.5, 0.9, 1.3], 5),
+        ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 6),
+    ],
+)
+def test_neighbours_on_the_last_decimal_are_rounded_numbers_and_all_others_levels(levels, count):
+    """From five levels on: fewer may be a switch; and whole numbers may be gears."""
+    settings = np.tile(levels, 60)[:, None]
+    assert len(find_conditions(settings).centroids) == count
+    assert find_conditions(settings).looks == ("has levels" if count > 1 else "varies continuously",)
 
 
 def test_what_was_found_is_reported():

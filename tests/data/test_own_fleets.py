@@ -439,3 +439,51 @@ def test_test_engines_that_are_trained_on_are_told_and_others_of_the_same_number
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fleet_from_frame(train, test=others, test_rul=[1, 2, 3])
+
+
+@pytest.mark.parametrize(("count", "names"), [(5, r"\(1, 2, 3, 4, 5\)"), (6, r"\(1, 2, 3, 4, 5, …\)")])
+def test_of_test_engines_that_are_trained_on_five_are_named(count, names):
+    train = machines()
+    test = train[(train["unit"] <= count) & (train["cycle"] <= 30)]
+    with pytest.warns(UserWarning, match=f"all rows of {count} of {count} test engines are in frame too {names}"):
+        fleet_from_frame(train, test=test, test_rul=[5] * count)
+
+
+@pytest.mark.parametrize(("levels", "told"), [(4, False), (5, True)])
+def test_an_engine_of_fewer_than_five_different_readings_may_be_alike_by_chance(levels, told):
+    train = machines().assign(s1=np.random.default_rng(0).integers(levels, size=317), setting_1=10.0)
+    test = train[train["unit"] <= 2]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fleet_from_frame(train, sensors=["s1"], test=test, test_rul=[3, 4])
+    assert [("2 of 2 test engines are in frame too" in str(one.message)) for one in caught] == [True] * told
+
+
+@pytest.mark.parametrize("cells", [[7], [0, 1, 2], range(1, 317)])
+def test_a_column_with_some_empty_cells_is_a_sensor_with_a_gap_and_not_left_out(cells):
+    table = machines()
+    table.loc[list(cells), "s2"] = np.nan
+    with pytest.raises(ValueError, match="in column s2"):
+        fleet_from_frame(table)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sensors": ["s1", "s1"]}, "sensors names s1, which is used already"),
+        ({"sensors": ["s1", "s2", "s1"]}, "sensors names s1, which is used already"),
+        ({"settings": ["setting_1", "setting_1"]}, "settings names setting_1, which is used already"),
+        ({"settings": ["s1"], "sensors": ["s2", "s1"]}, "sensors names s1, which is used already"),
+        ({"sensors": ["unit", "s1"]}, "sensors names unit, which is used already"),
+        ({"settings": ["cycle"]}, "settings names cycle, which is used already"),
+        ({"health": "unit"}, "health names unit, which is used already"),
+        ({"settings": ["s3"]}, "frame lacks the column s3"),
+        ({"sensors": "s1"}, "sensors is 's1': it must be a list of columns"),
+        ({"settings": "setting_1"}, "settings is 'setting_1': it must be a list of columns"),
+        ({"sensors": []}, "sensors is empty"),
+    ],
+)
+@quiet
+def test_a_column_is_one_thing_only(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        fleet_from_frame(machines(), **arguments)

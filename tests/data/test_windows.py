@@ -192,6 +192,29 @@ def test_windows_evenly_spaced_in_any_direction_are_the_right_ones():
         np.testing.assert_array_equal(windows.take(chosen).x, windows.gather(chosen))
 
 
+def test_any_cap_above_zero_is_one():
+    rows, frame = engines(40)
+    for cap in (0.5, 1, 1e-9):
+        assert set(training_windows(rows, frame, max_rul=cap).rul) == {0, cap}
+        assert set(last_windows(rows, frame, last_rul=8, max_rul=cap).rul) == {cap}
+        assert set(training_windows(rows, frame).capped_at(cap).rul) == {0, cap}
+
+
+def test_a_random_split_takes_any_seed_from_0_on_and_any_share_from_none_to_all():
+    rows, frame = engines(40)
+    windows = training_windows(rows, frame)
+    first = split_windows_at_random(windows)
+    for one, other in zip(first, split_windows_at_random(windows, fraction=0.2, seed=0), strict=True):
+        np.testing.assert_array_equal(one.starts, other.starts)
+    assert [len(part) for part in first] == [9, 2]
+    assert [len(part) for part in split_windows_at_random(windows, fraction=0)] == [11, 0]
+    assert [len(part) for part in split_windows_at_random(windows, fraction=1)] == [0, 11]
+    for wrong in ({"seed": -1}, {"fraction": 1.1}, {"fraction": -0.1}):
+        ((name, value),) = wrong.items()
+        with pytest.raises(ValueError, match=f"{name} is {value}"):
+            split_windows_at_random(windows, **wrong)
+
+
 def test_a_cap_that_is_none_is_refused():
     rows, frame = engines(40)
     for wrong in (0, -5, np.nan):

@@ -8,9 +8,11 @@ is noticed too. Results are written as they come, and the same command goes on w
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,7 +20,7 @@ import sys
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +89,12 @@ def _named() -> Iterator[Mutant]:
     """The mutants written down by hand: each has gone through unnoticed once."""
     with (HERE / "named.toml").open("rb") as file:
         listed = tomllib.load(file)["mutant"]
+    texts = {entry["file"]: (ROOT / entry["file"]).read_text(encoding="utf-8") for entry in listed}
+    counts = [(entry, texts[entry["file"]].count(entry["old"])) for entry in listed]
+    if moved := [f"  {e['old']!r} stands {count} times in {e['file']}." for e, count in counts if count != 1]:
+        raise SystemExit("\n".join(["named.toml: each `old` must stand in its file once.", *moved]))
     for entry in listed:
-        text = (ROOT / entry["file"]).read_text(encoding="utf-8")
-        if text.count(entry["old"]) != 1:
-            raise SystemExit(
-                f"named.toml: {entry['old']!r} stands {text.count(entry['old'])} times in {entry['file']}."
-            )
+        text = texts[entry["file"]]
         start = text.index(entry["old"])
         yield Mutant(entry["file"], text.count("\n", 0, start) + 1, start, entry["old"], entry["new"], entry["what"])
 
@@ -127,16 +129,15 @@ def _lines(database: Path, log: str) -> dict[str, dict[int, list[str]]]:
 
     seconds: dict[str, float] = {}
     functions: dict[str, set[str]] = {}
+    # A test's name may hold blanks, from what it was given.
     for line in log.splitlines():
-        words = line.split()
-        if len(words) == 3 and words[1] in {"call", "setup"} and "::" in words[2]:
-            seconds[words[2]] = seconds.get(words[2], 0.0) + float(words[0].removesuffix("s"))
-        elif words and "::" in words[0]:
-            seconds.setdefault(words[0], 0.0)
+        if took := re.match(r"([\d.]+)s (?:call|setup)\s+(tests/.*::.*)", line.strip()):
+            seconds[took[2]] = seconds.get(took[2], 0.0) + float(took[1])
+        elif ended := re.match(r"(tests/.*?::.*) (?:PASSED|SKIPPED|XFAIL)", line):
+            seconds.setdefault(ended[1], 0.0)
     for test in seconds:
         file, _, name = test.partition("::")
-        module = file.removesuffix(".py").replace("/", ".").removeprefix("tests.")
-        functions.setdefault(f"{module}.{name.partition('[')[0].replace('::', '.')}", set()).add(test)
+        functions.setdefault(f"{Path(file).stem}.{name.partition('[')[0].replace('::', '.')}", set()).add(test)
     result = coverage.CoverageData(basename=str(database))
     result.read()
     lines: dict[str, dict[int, list[str]]] = {}
@@ -187,10 +188,8 @@ def _outcomes(
             if not running:
                 continue
             finished, status = os.waitpid(-1, os.WNOHANG)
-            late = [pid for pid, (_, _, begun, limit) in running.items() if time.monotonic() - begun > limit]
-            for pid in late:
-                os.killpg(pid, signal.SIGKILL)
             if finished == 0:
+                _end_late(running)
                 time.sleep(0.05)
                 continue
             mutant, copy, begun, _ = running.pop(finished)
@@ -199,6 +198,15 @@ def _outcomes(
             code = os.waitstatus_to_exitcode(status)
             outcome = "survived" if code == 0 else "noticed" if code == 1 else "timeout" if code < 0 else "broken"
             yield mutant, {"outcome": outcome, "seconds": round(time.monotonic() - begun, 1)}
+
+
+def _end_late(running: Mapping[int, tuple[Mutant, Path, float, float]]) -> None:
+    """End the children whose time is up, with all that they started; they are waited for like any other."""
+    for pid, (_, _, begun, limit) in running.items():
+        if time.monotonic() - begun > limit:
+            # It may have ended a moment ago, or not begun a group of its own yet: then the next round finds it.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
 
 
 def _tests_of(mutant: Mutant, covered: dict[str, dict[int, list[str]]]) -> list[str]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -83,6 +86,43 @@ def test_a_draw_is_the_same_for_a_seed_and_asks_each_line_before_any_twice(found
     assert {mutant.line for mutant in draw(found, 4, 1)} == {3, 5, 7, 8}
     assert draw(found, 4, 1) != draw(found, 4, 2)
     assert len(draw(found, 1000, 0)) == len(found)
+
+
+def test_a_child_whose_time_is_up_is_ended_and_one_that_ended_by_itself_is_no_error() -> None:
+    import run
+
+    def child(seconds: float) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-c", f"import time; time.sleep({seconds})"], start_new_session=True)
+
+    late, in_time, gone = child(60), child(60), child(0)
+    gone.wait()
+    now = time.monotonic()
+    job = (Mutant("share.py", 1, 0, "a", "b", "number"), Path())
+    run._end_late(
+        {late.pid: (*job, now - 9.0, 5.0), in_time.pid: (*job, now - 1.0, 5.0), gone.pid: (*job, now - 9.0, 5.0)}
+    )
+    assert late.wait(timeout=30) == -signal.SIGKILL
+    assert in_time.poll() is None
+    in_time.kill()
+    in_time.wait()
+
+
+def test_a_named_mutant_that_stands_nowhere_is_named_and_so_are_all_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import run
+
+    entry = '[[mutant]]\nfile = "share.py"\nwhat = "w"\nold = "{}"\nnew = "x"\n'
+    (tmp_path / "named.toml").write_text("".join(map(entry.format, ("nowhere", "import ast", "t"))))
+    (tmp_path / "share.py").write_text("import ast\n")
+    monkeypatch.setattr(run, "HERE", tmp_path)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        list(run._named())
+    assert [line.strip() for line in str(stopped.value).splitlines()[1:]] == [
+        "'nowhere' stands 0 times in share.py.",
+        "'t' stands 2 times in share.py.",
+    ]
 
 
 def test_named_mutants_and_targets_are_in_the_files_that_they_name() -> None:

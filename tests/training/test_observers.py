@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +15,8 @@ from rulbook.data import demo_fleet, prepare
 from rulbook.errors import InputError
 from rulbook.gradients import StepReport, task_gradient_norms
 from rulbook.training import Observer, Probe, Steps, TrainingConfig, Watch, train
+from rulbook.training.observers import Notes
+from rulbook.training.state import State
 
 TINY = TrainingConfig(epochs=2, batch_size=64, seed=1)
 
@@ -151,6 +155,50 @@ def test_rows_of_steps_come_back_and_gaps_are_nan():
         "cosine": 0.4,
         "noted_steps": 1.0,
     }
+
+
+def test_a_summary_takes_medians_of_what_was_measured_and_counts_the_steps_that_noted_something():
+    steps, losses, weights = Steps(), torch.tensor([4.0, 1.0]), torch.tensor([0.5, 0.5])
+    for norms, cosine in (([2.0, 1.0], 0.1), ([30.0, 1.0], 0.5), ([400.0, 100.0], 0.3), ([0.0, 0.0], None)):
+        steps.record(StepReport(losses, weights, torch.tensor(norms), cosine))
+    steps.record(StepReport(losses, weights, note="task 1 sleeps; task 0 sleeps"))
+    row = steps.summary()
+    # The ratios are 2, 30 and 4; that of two zeros is none.
+    assert (row["norm_ratio"], row["cosine"], row["noted_steps"]) == (4.0, 0.3, 1.0)
+    quiet = Steps()
+    quiet.record(StepReport(losses, weights))
+    assert quiet.summary() == {
+        **dict.fromkeys(("weight_rul", "weight_health"), 0.5),
+        **{"loss_rul": 4.0, "loss_health": 1.0, "noted_steps": 0.0},
+    }
+
+
+class Fifth(State):
+    """A run in its fifth epoch, and nothing more."""
+
+    label, epoch = "AMNL, seed 1", 4
+
+    def __init__(self):
+        pass
+
+
+def test_notes_are_counted_by_kind_and_said_once_also_after_a_stop():
+    run, notes = Fifth(), Notes()
+    report = StepReport(torch.ones(2), torch.ones(2))
+    said = ["task 1 has a norm of 2.5e-09", "task 1 has a norm of 3e-10; task 0 sleeps", None, "task 0 sleeps"]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for note in said:
+            notes.on_step(replace(report, note=note), run)
+        assert notes.counts == {"task 1 has a norm of …": 2, "task 0 sleeps": 2}
+        assert [str(one.message).partition(". Said once")[0] for one in caught] == [
+            "AMNL, seed 1, epoch 5: task 1 has a norm of 2.5e-09",
+            "AMNL, seed 1, epoch 5: task 0 sleeps",
+        ]
+        again = Notes()
+        again.load_state_dict(json.loads(json.dumps(notes.state_dict())))
+        again.on_step(replace(report, note="task 0 sleeps"), run)
+    assert (again.counts["task 0 sleeps"], notes.counts["task 0 sleeps"], len(caught)) == (3, 2, 2)
 
 
 def test_steps_keep_the_latest_epoch(tiny):

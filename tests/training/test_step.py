@@ -190,3 +190,42 @@ def test_a_fleet_that_is_not_prepared_a_name_for_a_config_and_a_path_for_a_model
         "windows is a Prepared: it must be Windows, such as data.test.",
         "checkpoint is 'runs/mine': load_checkpoint(path) reads one.",
     ]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_step_trains_whatever_mode_the_network_was_left_in(batch, precision):
+    found = []
+    for left in ("train", "eval"):
+        model, *others = parts()
+        getattr(model, left)()
+        torch.manual_seed(5)
+        take(batch, model, *others, precision=precision)
+        assert model.training
+        found.append(torch.cat([value.double().reshape(-1) for value in model.state_dict().values()]))
+    assert torch.equal(*found)
+
+
+def test_gradients_of_before_are_no_part_of_a_step(batch):
+    found = []
+    for before in (None, 100.0):
+        model, *others = parts()
+        for parameter in model.parameters():
+            parameter.grad = None if before is None else torch.full_like(parameter, before)
+        torch.manual_seed(5)
+        take(batch, model, *others)
+        found.append(parameters(model))
+    assert torch.equal(*found)
+
+
+def test_what_is_seen_between_the_passes_is_the_batch_and_what_was_made_of_it(batch):
+    found = []
+
+    def look(seen):
+        through = torch.autograd.grad(seen.losses.sum(), seen.representation, retain_graph=True)[0]
+        found.append((seen, bool(through.any())))
+
+    take(batch, *parts(), on_forward=look)
+    ((seen, connected),) = found
+    assert connected
+    assert all(one is other for one, other in zip(seen.batch, batch, strict=True))
+    assert torch.equal(seen.losses[1], torch.nn.functional.cross_entropy(seen.health_logits, batch[2]))

@@ -20,15 +20,15 @@ import pytest
 import torch
 
 from rulbook.balancing.weighted_sum import WeightedSum
-from rulbook.checkpoint import load_checkpoint, load_tensors, save_tensors
-from rulbook.data import demo_fleet, prepare
+from rulbook.checkpoint import load_checkpoint, load_tensors, save_checkpoint, save_tensors
+from rulbook.data import demo_fleet, fleet_from_frame, prepare
 from rulbook.data.tensors import upload
 from rulbook.errors import InputError
 from rulbook.inference import predict
 from rulbook.methods import METHODS
 from rulbook.runs.record import read_record
 from rulbook.runs.run import run
-from rulbook.training import TrainingConfig, Watch, evaluate, loop, train
+from rulbook.training import TrainingConfig, Watch, evaluate, keeping, loop, train
 from rulbook.training.draws import Draws
 from rulbook.training.state import State
 from rulbook.weighting import FixedWeights, Linear, Uniform
@@ -431,6 +431,40 @@ def test_the_best_epoch_is_kept_even_if_it_is_not_the_last(tiny, tmp_path, scrip
     for _ in range(3):
         one_epoch(last)
     assert not torch.equal(weights(last.average.module), weights(result.model))
+
+
+def test_an_epoch_that_is_no_better_leaves_the_kept_model_alone(tiny, tmp_path, scripted, monkeypatch):
+    kept = []
+
+    def keep(path, *given, **named):
+        kept.append(given[-1]["best_epoch"])
+        return save_checkpoint(path, *given, **named)
+
+    monkeypatch.setattr(keeping, "save_checkpoint", keep)
+    scripted(30.0, 10.0, 20.0, 15.0)
+    train(tiny, replace(TINY, epochs=4), folder=tmp_path, progress=False)
+    assert kept == [1, 2]
+    # A run that is lengthened writes it once more, for the settings in it are others; and then as before.
+    scripted(20.0, 15.0, 5.0)
+    train(tiny, replace(TINY, epochs=7), folder=tmp_path, resume=True, progress=False)
+    assert kept == [1, 2, 2, 7]
+
+
+def test_the_kept_model_knows_the_table_that_it_was_trained_on(tmp_path):
+    theirs = {"unit": "machine", "cycle": "day", "s2": "heat", "s3": "noise"}
+    table = demo_fleet(engines=5, test_engines=1, seed=3).train[[*theirs, "setting_1"]].rename(columns=theirs)
+    fleet = fleet_from_frame(
+        table, unit="machine", cycle="day", settings=["setting_1"], sensors=["heat", "noise"], window=8, max_rul=60
+    )
+    data = prepare(fleet, thresholds=(40, 15), seed=0)
+    result = train(data, TINY, folder=tmp_path, progress=False)
+    kept = load_checkpoint(tmp_path / "best.safetensors")
+    assert kept.columns == fleet.columns
+    assert kept.horizon == data.horizon
+    assert (kept.facts["data"]["subset"], kept.facts["config"]) == ("own", TINY.to_dict())
+    (row,) = result.history.to_dict("records")
+    assert kept.facts["validation"] == pytest.approx({name: row[name] for name in row if name != "seconds"})
+    assert len(predict(kept, table)) == 5
 
 
 def test_patience_ends_a_run(tiny, scripted):

@@ -256,6 +256,31 @@ def test_the_step_does_not_jump_when_a_task_is_absent_from_one_batch(settings, a
     assert missing.note is not None
 
 
+@pytest.fixture
+def alone(tmp_path):
+    """A group of one process."""
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/meeting", rank=0, world_size=1)
+    yield torch.distributed.group.WORLD
+    torch.distributed.destroy_process_group()
+
+
+@every_step
+def test_a_group_of_one_process_takes_the_step_of_a_process_without_a_group(kind, settings, alone):
+    """With labels, without those of one task, and after an overflow of one."""
+    plain, grouped = Trunk(3), Trunk(3)
+    without, within = kind(3, **settings), kind(3, **settings)
+    within.process_group = alone
+    for factors in ((1.0, 1.0, 1.0), (1.0, NAN, 1.0), (1.0, 1.0, INF), (NAN, NAN, NAN), (1.0, 2.0, 1.0)):
+        one, other = plain.step(without, factors=factors), grouped.step(within, factors=factors)
+        assert_close(other.weights, one.weights)
+        assert (other.norms is None) == (one.norms is None)
+        assert one.norms is None or torch.allclose(other.norms, one.norms, equal_nan=True)
+        assert other.note == one.note
+        assert grouped.grads().keys() == plain.grads().keys()
+        for name, grad in plain.grads().items():
+            assert_close(grouped.grads()[name], grad, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
 @every_step
 def test_what_no_loss_reaches_keeps_its_grad_and_what_is_there_is_added_to(kind, settings):
     network, balancer = Trunk(), kind(2, **settings)
@@ -398,13 +423,34 @@ def test_a_task_that_goes_around_the_place_of_measurement_is_refused(measure):
     network = Trunk()
     z = network.encode()
     around = network.first(network.x).square().mean()
-    with pytest.raises(ValueError, match="off the path of task 1, which reaches shared parameters another way"):
+    name = {"representation": "representation", "last_layer": "last_shared"}[measure]
+    with pytest.raises(ValueError, match=f"^{name} is off the path of task 1, which reaches .* measure='{measure}'"):
         measuring(2, measure=measure).backward(
             [network.losses(z)[0], around],
             shared=network.shared(),
             representation=z,
             last_shared=list(network.last.parameters()),
         )
+
+
+def test_a_checkpoint_before_all_shared_parameters_hides_nothing_from_the_naive_measure():
+    from torch.utils.checkpoint import checkpoint
+
+    hiding, plain = Trunk(), Trunk()
+    hiding.x.requires_grad_()
+    reports = []
+    for network in (hiding, plain):
+        first = lambda x, network=network: network.first(x).tanh()  # noqa: E731
+        hidden = checkpoint(first, network.x, use_reentrant=True) if network is hiding else first(network.x)
+        losses = network.losses(network.last(hidden).tanh())
+        reports.append(instant(2, measure="naive").backward(losses, shared=list(network.last.parameters())))
+    assert_close(reports[0].norms, reports[1].norms)
+    for one, other in zip(hiding.grads().values(), plain.grads().values(), strict=True):
+        assert_close(one, other)
+    # The other exact measure fills all gradients from what it measured: of what is hidden it would fill none.
+    losses = hiding.losses(hiding.last(checkpoint(hiding.first, hiding.x, use_reentrant=True)))
+    with pytest.raises(ValueError, match="use_reentrant=False"):
+        instant(2, measure="reuse").backward(losses, shared=list(hiding.last.parameters()))
 
 
 @pytest.mark.parametrize("measure", MEASURES)
