@@ -152,7 +152,7 @@ def test_what_overflows_says_so_without_a_warning():
 def test_a_class_that_is_absent_counts_zero_and_one_that_is_missed_too():
     # Class 2 is neither predicted nor present.
     assert health_macro_f1([0, 1, 1], [0, 1, 1]) == pytest.approx(2 / 3)
-    assert health_macro_f1([0, 1, 1], [0, 1, 1], classes=2) == 1.0
+    assert health_macro_f1([0, 1, 1], [0, 1, 1], classes=2) == health_macro_f1([0], [0], classes=1) == 1.0
     # Class 2 is present and never predicted: 1 / 3 x (1 + 2/3 + 0).
     assert health_macro_f1([0, 1, 1], [0, 1, 2]) == pytest.approx((1 + 2 / 3) / 3)
     # Not the accuracy.

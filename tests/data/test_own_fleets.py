@@ -487,3 +487,18 @@ def test_a_column_with_some_empty_cells_is_a_sensor_with_a_gap_and_not_left_out(
 def test_a_column_is_one_thing_only(arguments, message):
     with pytest.raises(ValueError, match=message):
         fleet_from_frame(machines(), **arguments)
+
+
+@quiet
+def test_what_lies_on_a_bound_is_allowed():
+    held_out = fleet_from_frame(machines((40, 50)))
+    assert (held_out.train["unit"].nunique(), held_out.test["unit"].nunique()) == (1, 1)
+    assert fleet_from_frame(machines(), test=machines((30, 31), seed=1), test_rul=[0, 1]).test_rul.tolist() == [0, 1]
+    largest = 2**53
+    for kind in (float, object):
+        named_so = machines((40, 50)).assign(unit=lambda t: (largest - 2 + t["unit"]).astype(kind))  # noqa: B023
+        assert sorted(fleet_from_frame(named_so, test_fraction=0).train["unit"].unique()) == [largest - 1, largest]
+    with pytest.raises(ValueError, match=rf"has engine {largest + 2}: whole numbers up to 2\^53"):
+        fleet_from_frame(
+            machines((40, 50)).assign(unit=lambda t: (largest + t["unit"]).astype(object).where(t["unit"] == 2, 5))
+        )
