@@ -126,6 +126,8 @@ _build/synced/%: $$(wildcard book/$$*.md notebooks/$$*.ipynb) $(VENV)/.lab
 	$(BIN)/python -m jupytext --quiet --sync notebooks/$*.ipynb
 	@touch $@
 
+# A list is written by the run, and never made for its own sake.
+_build/synced/%.d: ;
 -include $(wildcard _build/synced/*.d)
 
 _build/synced/exercises-%: book/exercises/%.md $(wildcard rulbook/course/exercises/*.py) $(VENV)/.lab

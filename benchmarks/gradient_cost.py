@@ -34,11 +34,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from rulbook.balancing.balancer import Balancer, StepReport
 from rulbook.balancing.gradnorm import GradNorm
 from rulbook.balancing.torchjd import aggregated
 from rulbook.balancing.weighted_sum import WeightedSum
 from rulbook.data import demo_fleet, load_cmapss, prepare
-from rulbook.gradients import Balancer, Losses, StepReport, task_gradient_norms
+from rulbook.gradients import Losses, task_gradient_norms
 from rulbook.methods import METHODS
 from rulbook.model import DualTaskModel
 from rulbook.training import Forward, step

@@ -1,28 +1,24 @@
-"""The gradients of several losses: measured, compared, and combined into one step (chapters 12 and 18).
+"""The gradients of several losses, measured and compared (chapters 12 and 18).
 
-The measuring functions leave ``.grad`` alone. Only :meth:`Balancer.backward` writes it, as ``loss.backward()`` would.
+Nothing here touches ``.grad``. What writes it, as ``loss.backward()`` would, is a balancer: :mod:`rulbook.balancing`.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from rulbook._check import shown
 from rulbook.errors import InputError
 
 __all__ = [
-    "Balancer",
-    "StepReport",
     "gradient_cosine",
     "task_gradient_norms",
     "task_gradients",
@@ -81,59 +77,6 @@ def gradient_cosine(losses: Losses, params: Sequence[Tensor]) -> float:
     if len(rows) < 2:
         raise InputError("losses holds one loss: an angle takes two.")
     return row_cosine(rows)
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """What one step saw. Tensors are detached.
-
-    Attributes:
-        losses: The task losses, (K,); NaN for a task that came without one.
-        weights: The weights that were applied, (K,); 0 for a task that was left out.
-        norms: The gradient norms that the step measured, (K,), where its balancer says; None if it measured none.
-        cosine: Cosine between the gradients of the first two tasks on the shared parameters; None if it was not
-            measured, or if one of them is zero.
-        note: A sentence about each task that is absent from the batch, or whose loss or gradient is zero, infinite or
-            NaN; None if all is well.
-        joint_norm: The length of the weighted sum of the gradients on all parameters of the network, before it was
-            clipped; None from a balancer alone, which neither clips nor steps.
-    """
-
-    losses: Float[Tensor, " task"]
-    weights: Float[Tensor, " task"]
-    norms: Float[Tensor, " task"] | None = None
-    cosine: float | None = None
-    note: str | None = None
-    joint_norm: float | None = None
-
-
-class Balancer(nn.Module, ABC):
-    """How one step weighs the tasks. State lives in buffers; what is learned, in parameters for the optimiser."""
-
-    @abstractmethod
-    def backward(
-        self,
-        losses: Losses,
-        *,
-        shared: Sequence[Tensor],
-        representation: Tensor | None = None,
-        last_shared: Sequence[Tensor] | None = None,
-    ) -> StepReport:
-        """Add the gradient of the weighted sum to ``.grad`` of everything that the losses reach.
-
-        Args:
-            losses: K scalar losses with their graph, as a (K,) tensor or a sequence. A task that the batch has no
-                labels for is given as None, as 0.0 or as NaN, and is left out of the step.
-            shared: The parameters that all tasks share.
-            representation: The last tensor that all tasks share; wanted by some balancers.
-            last_shared: The parameters of the last layer that all tasks share; wanted by some balancers.
-        """
-
-    def end_epoch(self) -> None:
-        """Called by the training loop after each epoch. Most balancers have nothing to do then."""
-
-    def reset(self) -> None:
-        """Forget the past."""
 
 
 def task_scalars(losses: Losses) -> list[Tensor | None]:

@@ -248,6 +248,19 @@ def test_a_failed_installation_shows_the_cause_and_the_remedy_and_recovers(bare)
     assert "pip" not in nothing_to_do.stdout
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not here.")
+def test_what_a_page_read_is_never_made_for_its_own_sake(bare):
+    """Make looks after the lists that it includes: an older one would be rebuilt by any command, the help too."""
+    (bare / "_build" / "synced").mkdir(parents=True)
+    (bare / "_build" / "synced" / "11-topic.d").write_text(
+        "_build/synced/11-topic: rulbook/model.py\nrulbook/model.py:\n"
+    )
+    asked = make(bare, "help")
+    assert (asked.returncode, asked.stderr) == (0, "")
+    assert "make book" in asked.stdout
+    assert not (bare / ".venv").exists()
+
+
 def test_tools_run_as_modules():
     """The scripts in .venv/bin carry the path where it was made."""
     assert set(re.findall(r"\$\(BIN\)/(\S+)", read("Makefile"))) == {"python"}

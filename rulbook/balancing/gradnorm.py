@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from rulbook._check import at_least, whole
 from rulbook.balancing._step import StepLosses
+from rulbook.balancing.balancer import Balancer, StepReport
 from rulbook.errors import InputError
-from rulbook.gradients import Balancer, Losses, StepReport, distinct, row_norms, task_rows
+from rulbook.gradients import Losses, distinct, row_norms, task_rows
 from rulbook.weighting.tasks._base import KeepsPrecision
 
 __all__ = ["GradNorm"]

@@ -15,8 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rulbook.balancing._step import StepLosses, accumulate, nonfinite
+from rulbook.balancing.balancer import Balancer, StepReport
 from rulbook.errors import InputError
-from rulbook.gradients import Balancer, Losses, StepReport, distinct, row_cosine, row_norms
+from rulbook.gradients import Losses, distinct, row_cosine, row_norms
 from rulbook.weighting import InverseGradient, Weighting
 from rulbook.weighting.tasks._base import KeepsPrecision
 
@@ -139,7 +140,7 @@ class Aggregated(Balancer):
         representation: Tensor | None = None,
         last_shared: Sequence[Tensor] | None = None,
     ) -> StepReport:
-        """One step; see :meth:`Balancer.backward <rulbook.gradients.Balancer.backward>`.
+        """One step; see :meth:`Balancer.backward <rulbook.balancing.balancer.Balancer.backward>`.
 
         Raises:
             ValueError: If ``representation`` is missing, where TorchJD cuts the network, or off the path of the losses,

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from rulbook._check import one_of, whole
 from rulbook.balancing._step import StepLosses, accumulate, nonfinite, poison
+from rulbook.balancing.balancer import Balancer, StepReport
 from rulbook.errors import InputError
-from rulbook.gradients import Balancer, Losses, StepReport, distinct, row_cosine, row_norms, task_rows
+from rulbook.gradients import Losses, distinct, row_cosine, row_norms, task_rows
 from rulbook.weighting import Weighting
 from rulbook.weighting.tasks._base import KeepsPrecision
 

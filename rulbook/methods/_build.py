@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rulbook.gradients import Balancer
+    from rulbook.balancing.balancer import Balancer
 else:
     Balancer = Any
 

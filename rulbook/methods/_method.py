@@ -12,7 +12,7 @@ from rulbook.looks import INK, Look
 from rulbook.weighting.samples import SampleWeighting, Uniform, sample_weighting
 
 if TYPE_CHECKING:
-    from rulbook.gradients import Balancer
+    from rulbook.balancing.balancer import Balancer
 else:
     # Hints are executed in tests, and the table is read where torch is not installed.
     Balancer = Any

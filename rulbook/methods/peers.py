@@ -10,7 +10,7 @@ from rulbook.methods._build import torchjd
 from rulbook.methods._method import Method
 
 if TYPE_CHECKING:
-    from rulbook.gradients import Balancer
+    from rulbook.balancing.balancer import Balancer
 else:
     Balancer = Any
 

@@ -25,10 +25,11 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from rulbook._check import shown, whole
+from rulbook.balancing.balancer import StepReport
 from rulbook.data import Windows
 from rulbook.data.tensors import upload
 from rulbook.errors import InputError
-from rulbook.gradients import StepReport, row_cosine, row_norms, task_gradients
+from rulbook.gradients import row_cosine, row_norms, task_gradients
 from rulbook.inference import evaluate
 from rulbook.training.state import State, require_labelled
 from rulbook.training.step import Forward
@@ -99,6 +100,8 @@ def observers_of(given: Iterable[Observing]) -> list[Observer]:
     Raises:
         ValueError: If one is neither.
     """
+    if isinstance(given, Observer) or not isinstance(given, Iterable):
+        raise InputError(f"observers is {shown(given)}: it must be a list, such as [Watch(test=data.test)].")
     found = list[Observer]()
     for one in given:
         if not isinstance(one, Observer) and (isinstance(one, type) or not callable(one)):

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from rulbook._check import not_empty
+from rulbook.balancing.balancer import Balancer, StepReport
 from rulbook.checkpoint import save_tensors
 from rulbook.data import Prepared, Windows
 from rulbook.errors import InputError
-from rulbook.gradients import Balancer, StepReport
 from rulbook.inference import require_finite_features
 from rulbook.model import DualTaskModel
 from rulbook.training.config import TrainingConfig

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from rulbook._check import above, one_of, shown
+from rulbook.balancing.balancer import Balancer, StepReport
 from rulbook.errors import InputError
-from rulbook.gradients import Balancer, StepReport
 from rulbook.losses import task_losses
 from rulbook.methods import Method
 from rulbook.model import DualTaskModel

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from rulbook.balancing.balancer import Balancer
 from rulbook.balancing.weighted_sum import WeightedSum
-from rulbook.gradients import Balancer, gradient_cosine, task_gradient_norms, task_gradients
+from rulbook.gradients import gradient_cosine, task_gradient_norms, task_gradients
 from rulbook.losses import task_losses
 from rulbook.model import DualTaskModel, ModelConfig
 from rulbook.weighting import FixedWeights, InverseGradient, InverseNorm

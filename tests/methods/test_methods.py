@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rulbook import palette
-from rulbook.gradients import Balancer
+from rulbook.balancing.balancer import Balancer
 from rulbook.looks import LOOKS, Look, numbered
 from rulbook.methods import CANDIDATES, FAMILIES, METHODS, Method, Quoted
 from rulbook.methods._method import UNSEEN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import warnings
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
+from rulbook.balancing.balancer import StepReport
 from rulbook.data import demo_fleet, prepare
 from rulbook.errors import InputError
-from rulbook.gradients import StepReport, task_gradient_norms
+from rulbook.gradients import task_gradient_norms
 from rulbook.training import Observer, Probe, Steps, TrainingConfig, Watch, train
-from rulbook.training.observers import Notes
+from rulbook.training.observers import Notes, observers_of
 from rulbook.training.state import State
 
 TINY = TrainingConfig(epochs=2, batch_size=64, seed=1)
@@ -94,6 +96,13 @@ def test_an_observer_is_told_of_the_end_however_the_run_ends(tiny):
 def test_what_cannot_observe_is_named(tiny, wrong):
     with pytest.raises(InputError, match=r"observers holds .*: it must be an Observer, or a function"):
         train(tiny, TINY, progress=False, observers=[wrong])
+
+
+def test_a_lone_observer_or_none_is_asked_for_as_a_list():
+    # The rule itself: the checker of types in the tests would refuse them before.
+    for wrong in (None, Steps()):
+        with pytest.raises(InputError, match=r"observers is .*: it must be a list"):
+            inspect.unwrap(observers_of)(wrong)
 
 
 def test_a_probe_of_ones_own_measures_what_that_of_the_setting_does(tiny, plain):

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rulbook import reference, weighting
+from rulbook.errors import InputError
 from rulbook.losses import AMNL, GRACE, task_losses
 from rulbook.weighting import samples as family
 from rulbook.weighting.samples import SAMPLES, Exponential, Geometric, Linear, Sigmoid, Step, Uniform
@@ -260,3 +261,10 @@ print({name: weigh()([5.0], 125).shape for name, weigh in SAMPLES.items()})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.count("(1,)") == len(SAMPLES)
+
+
+@pytest.mark.parametrize("samples", [Uniform(), Linear()])
+def test_true_and_false_are_no_lives(samples):
+    for flags in ([True, False], np.array([True]), torch.tensor([True])):
+        with pytest.raises(InputError, match=r"must hold real numbers"):
+            samples(flags, 125)

@@ -105,6 +105,8 @@ def exp(values: Values) -> Values:
 
 
 def _real_array(rul: Any) -> NDArray[np.floating[Any]]:
+    if np.asarray(rul).dtype == np.bool_:
+        raise InputError("rul holds True and False: it must hold real numbers.")
     array = numbers("rul", rul)
     finite("rul", array)
     dtype = getattr(rul, "dtype", None)
