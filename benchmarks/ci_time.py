@@ -48,11 +48,13 @@ class Part:
         wall: Seconds by the clock on the wall, with the start of its processes.
         tests: How many there were, and how many of them belong to a chapter.
         seconds: What the tests took, and what those of chapters did.
+        failed: The commands that failed.
     """
 
     wall: float = 0.0
     tests: list[int] = field(default_factory=lambda: [0, 0])
     seconds: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    failed: list[str] = field(default_factory=list)
 
     def count(self, name: str, seconds: float) -> None:
         """Add a test."""
@@ -87,7 +89,7 @@ def commands(part: str) -> list[list[str]]:
 
 
 def measured(part: str, work: Path) -> Part:
-    """Run a part; a failure is a failure of the checks and stops here."""
+    """Run a part, all of its commands."""
     found = Part()
     for number, command in enumerate(commands(part)):
         report = work / f"{part}-{number}.xml"
@@ -97,7 +99,7 @@ def measured(part: str, work: Path) -> Part:
         done = subprocess.run([*command, *extra], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
         found.wall += time.monotonic() - began
         if done.returncode != 0:
-            raise SystemExit(f"{shlex.join(command)} failed: repair that first.")
+            found.failed.append(shlex.join(command))
         if pytest:
             for case in ElementTree.parse(report).iter("testcase"):
                 file = case.get("file") or case.get("classname", "").replace(".", "/")
@@ -143,6 +145,9 @@ def main() -> int:
     for part in PARTS:
         parts[part] = measured(part, work)
         print(f"{part}: {parts[part].wall / 60:.1f} min", flush=True)
+    if failed := [command for part in parts.values() for command in part.failed]:
+        print("\n".join([*(f"{command} failed" for command in failed), "Nothing is written: repair that first."]))
+        return 1
     written = len(list((ROOT / "book").glob("[0-9][0-9]-*.md")))
     head = HEAD.format(
         day=datetime.date.today().isoformat(),
