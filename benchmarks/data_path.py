@@ -132,7 +132,7 @@ def feed(root: Path, loader: bool, train: bool, steps: int = 20) -> Callable[[],
     torch.manual_seed(0)
     windows = prepare(load_cmapss("FD001", root)).train
     model, method = DualTaskModel(14, "compact", max_rul=MAX_RUL), METHODS["baseline"]
-    balancer = method.make_balancer()
+    balancer = method.balancer()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 
     class PerSample(Dataset[Any]):

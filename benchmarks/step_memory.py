@@ -37,7 +37,7 @@ def work(steps: int) -> dict[str, float]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model, method = DualTaskModel(14, "compact", max_rul=125.0), METHODS["baseline"]
-    balancer, optimizer = method.make_balancer(), torch.optim.AdamW(model.parameters())
+    balancer, optimizer = method.balancer(), torch.optim.AdamW(model.parameters())
     batch = torch.randn(256, 30, 14), 125 * torch.rand(256), torch.randint(0, 3, (256,))
 
     def again() -> None:

@@ -24,7 +24,7 @@ SEEDS = (0, 1)
 
 def weighed(name: str, *weights: float) -> Method:
     """The baseline with other task weights."""
-    return replace(METHODS["baseline"], name=name, make_balancer=partial(_fixed, weights))
+    return replace(METHODS["baseline"], name=name, balancer=partial(_fixed, weights))
 
 
 def _fixed(weights: tuple[float, ...]) -> WeightedSum:

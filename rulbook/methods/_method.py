@@ -41,7 +41,7 @@ class Method:
         name: The key in :data:`rulbook.methods.METHODS`, as given to ``--method``.
         label: How it is written in a legend.
         description: One sentence.
-        make_balancer: Builds a new balancer for one run: how the *tasks* are weighted. What it needs of torch is
+        balancer: Builds a new balancer for one run: how the *tasks* are weighted. What it needs of torch is
             imported in it, so that the table can be read without.
         samples: How the *samples* are weighted inside the RUL task.
         rul_scale: The RUL loss is taken in units of this many cycles.
@@ -55,7 +55,7 @@ class Method:
     name: str
     label: str
     description: str
-    make_balancer: Callable[[], Balancer]
+    balancer: Callable[[], Balancer]
     samples: SampleWeighting = _ALIKE
     rul_scale: float = 1.0
     family: str = "peer"
@@ -63,9 +63,9 @@ class Method:
 
     def __post_init__(self) -> None:
         _require_named(self)
-        if not callable(self.make_balancer):
+        if not callable(self.balancer):
             raise InputError(
-                f"make_balancer is {shown(self.make_balancer)}: it must be a function that builds a balancer, such as "
+                f"balancer is {shown(self.balancer)}: it must be a function that builds a balancer, such as "
                 "lambda: WeightedSum(FixedWeights())."
             )
         sample_weighting("samples", self.samples)

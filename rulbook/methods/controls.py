@@ -13,7 +13,7 @@ constant = Method(
     name="constant",
     label="constant 0.0477 / 0.9523",
     description="What GABA's weights come to once its floor holds, from the first step on.",
-    make_balancer=partial(fixed, 0.0477, 0.9523),
+    balancer=partial(fixed, 0.0477, 0.9523),
     family="control",
     look=numbered(0),
 )
@@ -21,7 +21,7 @@ gaba_no_floor = Method(
     name="gaba_no_floor",
     label="GABA without floor",
     description="GABA with the floor taken away, so that both tasks do pull equally hard.",
-    make_balancer=partial(inverse_gradient, floor=0.0),
+    balancer=partial(inverse_gradient, floor=0.0),
     family="control",
     look=numbered(1),
 )
@@ -29,7 +29,7 @@ scaled_targets = Method(
     name="scaled_targets",
     label="targets / 125",
     description="The baseline with RUL in units of 125 cycles, which shrinks its gradient 125 to 15,625 times.",
-    make_balancer=partial(fixed, 0.5, 0.5),
+    balancer=partial(fixed, 0.5, 0.5),
     rul_scale=MAX_RUL,
     family="control",
     look=numbered(2),
@@ -38,7 +38,7 @@ single_task = Method(
     name="single_task",
     label="RUL alone",
     description="The health task weighs nothing.",
-    make_balancer=partial(fixed, 1.0, 0.0),
+    balancer=partial(fixed, 1.0, 0.0),
     family="control",
     look=numbered(3),
 )

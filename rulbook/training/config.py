@@ -203,13 +203,13 @@ def _told(method: Method) -> dict[str, Any]:
     """What of a method decides a run."""
     # A balancer may draw what it begins with.
     with Draws(0):
-        balancer = method.make_balancer()
+        balancer = method.balancer()
     return described({"samples": method.samples, "rul_scale": method.rul_scale, "balancer": balancer})  # type: ignore[no-any-return]
 
 
 def _is_registered(method: Method) -> bool:
     """Whether a name stands for it; one that came from another process has a balancer of its own that is the same."""
     known = METHODS.get(method.name)
-    if known is None or replace(method, make_balancer=known.make_balancer) != known:
+    if known is None or replace(method, balancer=known.balancer) != known:
         return False
-    return method.make_balancer is known.make_balancer or _told(method) == _told(known)
+    return method.balancer is known.balancer or _told(method) == _told(known)

@@ -67,7 +67,7 @@ class State:
                 thresholds=data.horizon.thresholds,
                 n_classes=len(data.horizon.classes),
             ).to(self.device)
-            self.balancer: Balancer = self.method.make_balancer().to(self.device)
+            self.balancer: Balancer = self.method.balancer().to(self.device)
         self.average = AveragedModel(self.model, multi_avg_fn=_ramped_average(config.ema_decay), use_buffers=True)
         groups = [{"params": list(self.model.parameters()), "weight_decay": config.weight_decay}]
         if own := list(self.balancer.parameters()):

@@ -71,7 +71,7 @@ def step(
         model: The network; it is put into training mode.
         batch: From :meth:`rulbook.data.Windows.tensors`, on the model's device.
         method: Weighs the samples inside the RUL loss.
-        balancer: Weighs the tasks, and keeps what it learns from step to step: one of ``method.make_balancer()``, for
+        balancer: Weighs the tasks, and keeps what it learns from step to step: one of ``method.balancer()``, for
             the whole run.
         optimizer: Over the parameters of the model, and of the balancer if it has any.
         max_rul: The cap on RUL in cycles, for the weights of the samples. None: the one that the model was told.
@@ -129,7 +129,7 @@ def _require(method: object, balancer: object, precision: str) -> None:
     if not isinstance(method, Method):
         raise InputError(f"method is {shown(method)}: it must be a Method, such as METHODS['amnl'].")
     if not callable(getattr(balancer, "backward", None)):
-        raise InputError(f"balancer is {shown(balancer)}: it must be a balancer, one of method.make_balancer().")
+        raise InputError(f"balancer is {shown(balancer)}: it must be a balancer, one of method.balancer().")
 
 
 def _taken_apart(batch: object, model: DualTaskModel) -> Batch:

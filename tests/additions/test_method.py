@@ -19,7 +19,7 @@ grace_soft = Method(
     name="grace_soft",
     label="GRACE, soft step",
     description="GRACE whose sample weights rise within a few dozen cycles.",
-    make_balancer=partial(inverse_gradient, floor=0.0),
+    balancer=partial(inverse_gradient, floor=0.0),
     samples=Sigmoid(w_max=3.0),
     family="control",
 )

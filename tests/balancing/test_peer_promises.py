@@ -57,7 +57,7 @@ PEERS = [name for name, method in METHODS.items() if method.family == "peer"]
 @pytest.mark.parametrize("name", PEERS)
 @pytest.mark.parametrize("stacked", [False, True])
 def test_no_peer_is_poisoned_by_a_batch_without_labels_nor_hides_an_overflow(name, stacked):
-    network, balancer = Two(), METHODS[name].make_balancer()
+    network, balancer = Two(), METHODS[name].balancer()
     optimizer = torch.optim.Adam([*network.parameters(), *balancer.parameters()], lr=0.01)
     for factors in ((1.0, 5.0), (1.0, NAN), (1.0, 5.0), (NAN, NAN), (INF, 5.0), (1.0, 5.0)):
         balancer.zero_grad()
@@ -89,16 +89,16 @@ def test_no_peer_is_poisoned_by_a_batch_without_labels_nor_hides_an_overflow(nam
 @pytest.mark.parametrize("name", PEERS)
 def test_what_is_named_twice_frozen_or_missing_is_treated_alike_by_all_peers(name):
     once, twice = Two(), Two()
-    one, two = once.step(METHODS[name].make_balancer()), twice.step(METHODS[name].make_balancer(), doubled=2)
+    one, two = once.step(METHODS[name].balancer()), twice.step(METHODS[name].balancer(), doubled=2)
     assert_close(one.weights, two.weights)
     assert one.norms is None or torch.equal(one.norms, two.norms)
     assert_close(once.first.weight.grad, twice.first.weight.grad)
     frozen = Two()
     frozen.last.weight.requires_grad_(False)
-    frozen.step(METHODS[name].make_balancer())
+    frozen.step(METHODS[name].balancer())
     assert frozen.last.weight.grad is None
     assert bool(frozen.first.weight.grad.any())
-    assert "task 1 is absent from this batch" in Two().step(METHODS[name].make_balancer(), second="missing").note
+    assert "task 1 is absent from this batch" in Two().step(METHODS[name].balancer(), second="missing").note
 
 
 @pytest.mark.parametrize("name", ["mgda", "gradnorm"])
@@ -108,7 +108,7 @@ def test_a_place_off_the_path_is_refused_by_name(name):
     arguments = {"shared": list(network.first.parameters()), "representation": z, "last_shared": [network.last.weight]}
     arguments |= {"mgda": {"representation": z.clone()}, "gradnorm": {"last_shared": [network.spare.weight]}}[name]
     with pytest.raises(ValueError, match=r"(representation|last_shared) is off the path"):
-        METHODS[name].make_balancer().backward([z.sum(), z.square().sum()], **arguments)
+        METHODS[name].balancer().backward([z.sum(), z.square().sum()], **arguments)
     frozen = {**arguments, "last_shared": [torch.ones(2)]}
     if name == "gradnorm":
         with pytest.raises(ValueError, match="not all frozen"):
@@ -420,7 +420,7 @@ TABLE = {
 
 def test_the_settings_of_the_methods_of_the_book_are_those_of_this_table():
     found = {
-        name: (described(method.make_balancer()), method.samples, method.rul_scale, method.family)
+        name: (described(method.balancer()), method.samples, method.rul_scale, method.family)
         for name, method in METHODS.items()
     }
     # Whoever puts a method beside them does not have to enter it here.

@@ -97,7 +97,7 @@ def test_gaba_as_a_torchjd_aggregator_gives_our_step_on_the_shared_parameters():
 @pytest.mark.parametrize("name", TORCHJD)
 def test_torchjds_methods_set_every_gradient(name):
     network = Network()
-    report = network.step(METHODS[name].make_balancer())
+    report = network.step(METHODS[name].balancer())
     jacobian = task_gradients(network.losses(network.encode()), network.shared())
     assert_close(report.norms, jacobian.norm(dim=1))
     assert_close(flat(network.shared()), report.weights @ jacobian)
@@ -109,7 +109,7 @@ def test_torchjds_methods_set_every_gradient(name):
 
 def test_upgrad_conflicts_with_no_task_where_the_mean_does():
     network = Network(seed=2)
-    network.step(METHODS["upgrad"].make_balancer())
+    network.step(METHODS["upgrad"].balancer())
     jacobian = task_gradients(network.losses(network.encode()), network.shared())
     assert (jacobian @ jacobian.mean(dim=0)).min() < 0
     assert (jacobian @ flat(network.shared())).min() >= -1e-6
@@ -118,7 +118,7 @@ def test_upgrad_conflicts_with_no_task_where_the_mean_does():
 def test_torchjd_says_what_it_lacks():
     network = Network()
     with pytest.raises(ValueError, match="representation is None"):
-        METHODS["mgda"].make_balancer().backward(network.losses(network.encode()), shared=network.shared())
+        METHODS["mgda"].balancer().backward(network.losses(network.encode()), shared=network.shared())
 
 
 def test_uncertainty_weighting_learns_its_weights():
@@ -233,7 +233,7 @@ def test_every_method_by_name_trains_the_model(name):
     generator = torch.Generator().manual_seed(0)
     x, rul = torch.randn(8, 6, 2, generator=generator), 125 * torch.rand(8, generator=generator)
     health = torch.randint(0, 3, (8,), generator=generator)
-    balancer = method.make_balancer()
+    balancer = method.balancer()
     for _ in range(2):
         z = model.encode(x)
         predicted, logits = model.heads(z)
@@ -251,14 +251,14 @@ def test_every_method_by_name_trains_the_model(name):
     assert report.weights.shape == (2,)
     assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None)
     assert sum(float(parameter.grad.abs().sum()) for parameter in model.shared_parameters()) > 0
-    assert METHODS[name].make_balancer() is not balancer
+    assert METHODS[name].balancer() is not balancer
 
 
 def test_the_square_is_what_the_book_says():
     square = {name: method for name, method in METHODS.items() if method.family == "square"}
     assert list(square) == list(METHODS)[:4] == list(METHOD_COLORS) == ["baseline", "amnl", "gaba", "grace"]
     assert [method.samples for method in square.values()] == [Uniform(), Linear(2.0), Uniform(), Linear(2.0)]
-    adaptive = [isinstance(method.make_balancer().weighting, InverseGradient) for method in square.values()]
+    adaptive = [isinstance(method.balancer().weighting, InverseGradient) for method in square.values()]
     assert adaptive == [False, False, True, True]
 
 
@@ -269,7 +269,7 @@ sys.modules["torchjd"] = None
 from rulbook.methods import METHODS
 for name, method in METHODS.items():
     try:
-        method.make_balancer()
+        method.balancer()
     except ImportError as error:
         assert "rulbook[torchjd]" in str(error), error
         print(name)

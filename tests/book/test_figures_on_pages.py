@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from builtbook import FIGURE, BookPage, BookServer
+from builtbook import FIGURE, ROOT, BookPage, BookServer
 from playwright.sync_api import Browser, expect
 
 from rulbook.course import scripts
@@ -29,6 +29,13 @@ RESTORE = """(control, before) => {
   for (const kind of ["input", "change"]) control.dispatchEvent(new Event(kind, { bubbles: true }));
 }"""
 """Every control is tried from the state in which the page opens: what one of them empties, another cannot move."""
+
+PAGES = [
+    path.relative_to(ROOT).with_suffix(".html").as_posix()
+    for path in sorted((ROOT / "notebooks").rglob("*.ipynb"))
+    if f'"{KIND}"' in path.read_text(encoding="utf-8")
+]
+"""The pages that show a figure, by what their notebooks hold."""
 
 OURS = ("_static/figures/", "_static/walkthrough/", "_static/anyhost.js")
 """What a page without a figure and a walkthrough has no use for."""
@@ -104,22 +111,24 @@ def test_the_kit_is_fetched_once_for_all_pages(
         assert {place: book_server.sent[place] for place in kept} == before
 
 
+def test_the_pages_with_figures_are_those_whose_notebooks_hold_one(pages_with_figures: list[str]) -> None:
+    assert pages_with_figures == PAGES
+
+
+@pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("width", [1280, 390])
-def test_every_control_of_every_figure_moves_it(
-    pages_with_figures: list[str], open_page: Callable[..., BookPage], width: int
-) -> None:
-    for path in pages_with_figures:
-        page = open_page(path, width=width).page
-        figures = page.locator(".rulbook-figure")
-        assert figures.count() == page.locator(FIGURE).count() > 0
-        for figure in figures.all():
-            for control in figure.locator("input, select").all():
-                readout, drawing = figure.locator(".readout").inner_text(), figure.locator("svg").inner_html()
-                before = control.evaluate("({ value, checked }) => ({ value, checked })")
-                control.focus()
-                for key in control.evaluate(KEYS):
-                    page.keyboard.press(key)
-                expect(figure.locator(".readout")).not_to_have_text(readout)
-                assert figure.locator("svg").inner_html() != drawing
-                control.evaluate(RESTORE, before)
-                expect(figure.locator(".readout")).to_have_text(readout)
+def test_every_control_of_every_figure_moves_it(path: str, open_page: Callable[..., BookPage], width: int) -> None:
+    page = open_page(path, width=width).page
+    figures = page.locator(".rulbook-figure")
+    assert figures.count() == page.locator(FIGURE).count() > 0
+    for figure in figures.all():
+        for control in figure.locator("input, select").all():
+            readout, drawing = figure.locator(".readout").inner_text(), figure.locator("svg").inner_html()
+            before = control.evaluate("({ value, checked }) => ({ value, checked })")
+            control.focus()
+            for key in control.evaluate(KEYS):
+                page.keyboard.press(key)
+            expect(figure.locator(".readout")).not_to_have_text(readout)
+            assert figure.locator("svg").inner_html() != drawing
+            control.evaluate(RESTORE, before)
+            expect(figure.locator(".readout")).to_have_text(readout)

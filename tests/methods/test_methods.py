@@ -47,12 +47,12 @@ def test_a_method_is_named_described_and_drawn(name):
 def test_a_method_builds_a_balancer_of_its_own_for_each_run_and_can_be_sent_to_a_worker(name):
     one = METHODS[name]
     assert isinstance(one.samples, SampleWeighting)
-    first, second = one.make_balancer(), one.make_balancer()
+    first, second = one.balancer(), one.balancer()
     assert isinstance(first, Balancer)
     assert first is not second
     sent = pickle.loads(pickle.dumps(one))
-    assert replace(sent, make_balancer=one.make_balancer) == one
-    assert repr(sent.make_balancer()) == repr(first)
+    assert replace(sent, balancer=one.balancer) == one
+    assert repr(sent.balancer()) == repr(first)
 
 
 def test_no_two_are_drawn_alike():
@@ -138,9 +138,9 @@ def test_the_edge_names_what_hints_would_catch_in_tests():
     code = """
 from rulbook.methods import Method
 from rulbook.losses import task_losses
-for given in ({"samples": 2.0}, {"make_balancer": None}, {"look": "#aabbcc"}):
+for given in ({"samples": 2.0}, {"balancer": None}, {"look": "#aabbcc"}):
     try:
-        Method(**{"name": "a", "label": "a", "description": "A.", "make_balancer": print, **given})
+        Method(**{"name": "a", "label": "a", "description": "A.", "balancer": print, **given})
     except ValueError as error:
         print(error)
 try:
@@ -151,7 +151,7 @@ except ValueError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     said = done.stdout.splitlines()
     assert said[0] == said[3] == "samples is 2.0: it must be a sample weighting, such as Linear(w_max=2.0)."
-    assert said[1].startswith("make_balancer is None: it must be a function that builds a balancer")
+    assert said[1].startswith("balancer is None: it must be a function that builds a balancer")
     assert said[2].startswith("look is '#aabbcc': it must be a Look")
 
 

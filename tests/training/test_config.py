@@ -56,9 +56,9 @@ def test_what_has_a_name_is_kept_as_its_name():
 OTHERS = {
     "ceiling": steep(),
     "shape": replace(METHODS["amnl"], samples=Uniform()),
-    "floor": replace(METHODS["amnl"], make_balancer=partial(weighted, floor=0.01)),
-    "average": replace(METHODS["amnl"], make_balancer=partial(weighted, floor=0.01, beta=0.9)),
-    "weights": replace(METHODS["amnl"], make_balancer=lambda: WeightedSum(FixedWeights((0.3, 0.7)))),
+    "floor": replace(METHODS["amnl"], balancer=partial(weighted, floor=0.01)),
+    "average": replace(METHODS["amnl"], balancer=partial(weighted, floor=0.01, beta=0.9)),
+    "weights": replace(METHODS["amnl"], balancer=lambda: WeightedSum(FixedWeights((0.3, 0.7)))),
     "scale": replace(METHODS["amnl"], rul_scale=10.0),
 }
 
@@ -165,7 +165,7 @@ def test_a_method_that_cannot_be_sent_is_refused_before_anything_runs(tmp_path, 
     monkeypatch.setattr(weighted, "__qualname__", "weighted_here")
     monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
     with pytest.raises(InputError, match="it was defined in a notebook"):
-        run_sweep([PlannedRun("demo", TrainingConfig(replace(steep(), make_balancer=typed)))], tmp_path, progress=False)
+        run_sweep([PlannedRun("demo", TrainingConfig(replace(steep(), balancer=typed)))], tmp_path, progress=False)
     assert list(tmp_path.iterdir()) == []
     # Threads take it as it is.
     worked = []
@@ -209,7 +209,7 @@ class Slotted:
         ({1, 2}, {1, 3}),
         (torch.nn.Dropout(0.1), torch.nn.Dropout(0.2)),
         (len, max),
-        (METHODS["cagrad"].make_balancer(), METHODS["upgrad"].make_balancer()),
+        (METHODS["cagrad"].balancer(), METHODS["upgrad"].balancer()),
     ],
 )
 def test_what_differs_is_described_differently_and_what_is_equal_alike(one, other):

@@ -28,7 +28,7 @@ def batch():
 def parts(method="amnl"):
     torch.manual_seed(0)
     model = DualTaskModel(3, "compact", max_rul=100.0)
-    return model, METHODS[method], METHODS[method].make_balancer(), torch.optim.SGD(model.parameters(), lr=0.1)
+    return model, METHODS[method], METHODS[method].balancer(), torch.optim.SGD(model.parameters(), lr=0.1)
 
 
 def parameters(model):
@@ -137,7 +137,7 @@ def test_what_is_no_method_no_balancer_or_no_batch_is_named():
 
         model, method = DualTaskModel(3, "compact", max_rul=100.0), METHODS["amnl"]
         batch = torch.zeros(2, 8, 3), torch.ones(2), torch.ones(2, dtype=torch.int64)
-        good = {"batch": batch, "method": method, "balancer": method.make_balancer()}
+        good = {"batch": batch, "method": method, "balancer": method.balancer()}
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         wrong = [("method", "amnl"), ("balancer", None)]
         wrong += [("batch", batch[:2]), ("batch", (batch[0].numpy(), *batch[1:]))]
@@ -150,7 +150,7 @@ def test_what_is_no_method_no_balancer_or_no_batch_is_named():
     )
     assert told == [
         "method is 'amnl': it must be a Method, such as METHODS['amnl'].",
-        "balancer is None: it must be a balancer, one of method.make_balancer().",
+        "balancer is None: it must be a balancer, one of method.balancer().",
         *2 * ["batch is not three tensors: windows, RUL and health classes are wanted, as of tensors()."],
     ]
 

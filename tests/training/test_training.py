@@ -263,7 +263,7 @@ def test_the_settings_of_every_method_of_the_book(method):
     assert chosen.samples == (Linear(2.0) if method in ("amnl", "grace") else Uniform())
     assert chosen.rul_scale == (125.0 if method == "scaled_targets" else 1.0)
     assert chosen.name == method
-    weighting = chosen.make_balancer().weighting
+    weighting = chosen.balancer().weighting
     if method in FIXED:
         assert weighting().tolist() == pytest.approx(FIXED[method], abs=1e-7)
     else:
@@ -307,7 +307,7 @@ def test_one_step_of_every_method_by_hand(method):
     report = run.train_on(batch)
 
     x, rul, health = data.train.tensors(index.numpy())
-    balancer = chosen.make_balancer()
+    balancer = chosen.balancer()
     with draws:
         representation = model.train().encode(x)
         predicted, logits = model.heads(representation)
@@ -564,7 +564,7 @@ class Remarking(WeightedSum):
 
 
 def test_what_steps_note_is_said_once_counted_and_kept(tiny, tmp_path, monkeypatch):
-    remarking = replace(METHODS["baseline"], make_balancer=lambda: Remarking(FixedWeights((0.5, 0.5))))
+    remarking = replace(METHODS["baseline"], balancer=lambda: Remarking(FixedWeights((0.5, 0.5))))
     monkeypatch.setitem(METHODS, "baseline", remarking)
     config = replace(TINY, method="baseline", epochs=2)
     with warnings.catch_warnings(record=True) as caught:

@@ -32,7 +32,7 @@ def config_of(trial):
     balancer = partial(weighted, floor, trial.suggest_float("beta", 0.5, 0.99))
     width = trial.suggest_categorical("width", [6, 12])
     widths = replace(PRESETS["compact"], lstm_hidden=width, dropout=trial.suggest_float("dropout", 0, 0.5))
-    method = replace(METHODS["grace"], samples=Linear(ceiling), make_balancer=balancer)
+    method = replace(METHODS["grace"], samples=Linear(ceiling), balancer=balancer)
     return TrainingConfig(method, widths, epochs=1, batch_size=64)
 
 

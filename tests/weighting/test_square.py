@@ -159,7 +159,7 @@ def test_the_module_is_the_bare_formula_and_the_method_of_its_name_adds_average_
     for one, other in zip(gradients(by_hand), gradients(stepped), strict=True):
         assert_close(one, other)
     # The method: equal weights while it warms up, and then a step of a hundredth towards the formula's.
-    balancer = method.make_balancer()
+    balancer = method.balancer()
     assert [step(balancer) for _ in range(100)] == [[0.5, 0.5]] * 100
     formula = reference.inverse_gradient_weights(norms)
     assert step(balancer) == pytest.approx(0.99 * np.array([0.5, 0.5]) + 0.01 * formula)
