@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             raise InputError("--test-rul goes with a file of machines: name it.")
         name = _dataset(asked, checkpoint)
         fleet = load(name, args)
-        test, test_rul, machine = fleet.test, fleet.test_rul, "engine"
+        test, test_rul, machine = fleet.test, fleet.test_rul, machine_word(fleet.columns)
     with in_words_of_the_shell(asked.files or (name,)):
         windows = last_windows(
             preprocessor.transform(test),

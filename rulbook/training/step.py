@@ -5,6 +5,7 @@ Nothing here asks which method runs. How samples are weighted is in the method, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -75,7 +76,7 @@ def step(
             the whole run.
         optimizer: Over the parameters of the model, and of the balancer if it has any.
         max_rul: The cap on RUL in cycles, for the weights of the samples. None: the one that the model was told.
-        clip_norm: Largest norm of the joint gradient of all parameters.
+        clip_norm: Largest norm of the joint gradient of all parameters; ``math.inf`` clips nothing.
         precision: ``"bf16"``: what the tasks share computes in bfloat16 where PyTorch's autocast deems that safe.
         average: A running average of the parameters, to be moved along.
         on_forward: Is shown what the forward pass made, before the backward pass; the graph must stay.
@@ -88,7 +89,8 @@ def step(
         ValueError: If the cap is not known, an argument is not what it must be, or the batch does not fit the model.
     """
     _require(method, balancer, precision)
-    above("clip_norm", clip_norm, 0)
+    if clip_norm != math.inf:
+        above("clip_norm", clip_norm, 0)
     x, rul, health = _taken_apart(batch, model)
     cap = _cap(model, max_rul)
     model.train()

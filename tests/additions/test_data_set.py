@@ -112,13 +112,13 @@ def test_a_data_set_in_other_units_with_a_measured_health_class_is_one_file(proj
     assert (told["window"], told["max_rul"], told["thresholds"], told["conditions"]) == (20, 400, None, 2)
     assert told["health"] == {"column": "state", "classes": STATES}
 
-    assert scored.startswith("cells: 3 test engines, labels capped")
+    assert scored.startswith("cells: 3 test cells, labels capped")
     assert scored.splitlines()[1].endswith(" charges")
     accuracy = next(line for line in scored.splitlines() if line.startswith("health accuracy"))
     assert 0 <= float(accuracy.split()[-1]) <= 1
 
     rows = list(csv.DictReader(io.StringIO(predicted)))
-    assert {row["engine"] for row in rows} <= {f"c{number:02}" for number in range(12)}
+    assert {row["cell"] for row in rows} <= {f"c{number:02}" for number in range(12)}
     assert {row["health"] for row in rows} <= set(STATES)
     assert all(0 <= float(row["rul"]) <= 400 for row in rows)
     assert swept.startswith("1 runs finished")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -117,6 +118,17 @@ def test_a_setting_that_would_turn_or_stop_the_step_in_silence_is_refused(batch,
     with pytest.raises(InputError, match=words):
         take(batch, model, *others, **settings)
     assert torch.equal(before, parameters(model))
+
+
+def test_an_infinite_norm_clips_nothing(batch):
+    found = []
+    for clip_norm in (1e-3, 1e6, math.inf):
+        model, *others = parts()
+        torch.manual_seed(0)
+        take(batch, model, *others, clip_norm=clip_norm)
+        found.append(parameters(model))
+    assert torch.equal(found[1], found[2])
+    assert not torch.equal(found[0], found[2])
 
 
 def test_a_batch_of_another_network_is_told_by_its_shape(batch):
