@@ -49,8 +49,8 @@ sync: $(CHAPTERS:%=_build/synced/%) $(EXERCISES:%=_build/synced/exercises-%)
 setup: $(VENV)/.test
 
 # The parts of `make test`, so that CI can run them side by side. Two processes share a part; files stay together, for what
-# they set up. What reads a clock runs alone.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# they set up, but for those of the browser, one of which is longer than all others. What reads a clock runs alone.
+PYTEST := $(BIN)/python -m pytest -n 2
 
 test: test-style test-unit test-notebooks test-browser
 
@@ -60,14 +60,14 @@ test-style: setup
 	$(BIN)/python -m mypy
 
 test-unit: setup
-	$(PYTEST) -m "not browser and not clock" tests
+	$(PYTEST) --dist loadfile -m "not browser and not clock" tests
 	$(BIN)/python -m pytest -m clock tests
 
 test-notebooks: setup
-	$(PYTEST) --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks
+	$(PYTEST) --dist loadfile --nbval --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks
 
 test-browser: setup
-	$(PYTEST) -m "browser and not clock" tests
+	$(PYTEST) --dist worksteal -m "browser and not clock" tests
 
 # Each set-up is a mark in .venv, older than what it was made from when that has changed.
 
